@@ -1,0 +1,237 @@
+// Package config holds the gateway's settings: their types, defaults, strict loading
+// from YAML, validation and the difference between two versions. It imports nothing else
+// of this module and touches no global state.
+package config
+
+import "time"
+
+// Config is everything an operator can set. The zero value is not usable: start from
+// Default, Load or Parse.
+type Config struct {
+	Boot `yaml:",inline"`
+	Live `yaml:",inline"`
+}
+
+// Boot holds the settings that need a restart.
+type Boot struct {
+	// Listen is the TCP address to serve on, host:port. Default 127.0.0.1:8317.
+	Listen string `yaml:"listen"`
+	// TLS, when both files are set, serves https.
+	TLS TLS `yaml:"tls"`
+}
+
+// TLS names the PEM files of the served certificate. Both or neither.
+type TLS struct {
+	CertFile string `yaml:"cert-file"`
+	KeyFile  string `yaml:"key-file"`
+}
+
+// Live holds the settings that apply at once when they change.
+type Live struct {
+	// ShutdownGrace is how long open requests may go on after a stop signal. Default 30s.
+	ShutdownGrace time.Duration `yaml:"shutdown-grace"`
+	// MaxBodyBytes bounds a request body after decompression. Default 64 MiB.
+	MaxBodyBytes int64 `yaml:"max-body-bytes"`
+	// APIKeys are the client keys. Empty = open access, allowed only on loopback.
+	APIKeys []APIKey `yaml:"api-keys"`
+	// Management configures the management API and the dashboard.
+	Management Management `yaml:"management"`
+	// CredentialsDir is a folder with one file per credential. Empty = none.
+	CredentialsDir string     `yaml:"credentials-dir"`
+	Routing        Routing    `yaml:"routing"`
+	Retry          Retry      `yaml:"retry"`
+	Cooldown       Cooldown   `yaml:"cooldown"`
+	Timeouts       Timeouts   `yaml:"timeouts"`
+	Streaming      Streaming  `yaml:"streaming"`
+	Logging        Logging    `yaml:"logging"`
+	Providers      []Provider `yaml:"providers"`
+}
+
+// APIKey is one client key. In YAML a plain string is a key without name or limits.
+type APIKey struct {
+	// Key is the secret itself.
+	Key string `yaml:"key"`
+	// Name shows in logs and records instead of the key. Default key-N, counted from 1.
+	Name string `yaml:"name"`
+	// Models is an allow-list of globs over the names clients use. Empty = all.
+	Models []string `yaml:"models"`
+}
+
+// Management configures the management API.
+type Management struct {
+	// SecretKey is plain text or a bcrypt hash. Empty = the API answers 404.
+	SecretKey string `yaml:"secret-key"`
+	// AllowRemote lets peers other than loopback in. Default false.
+	AllowRemote bool `yaml:"allow-remote"`
+}
+
+// Strategy names a routing strategy.
+type Strategy string
+
+// Strategies. The aliases rr, ff and wrr are resolved while loading.
+const (
+	RoundRobin  Strategy = "round-robin"
+	FillFirst   Strategy = "fill-first"
+	Weighted    Strategy = "weighted"
+	LeastLoaded Strategy = "least-loaded"
+)
+
+// Routing says how a credential is chosen.
+type Routing struct {
+	// Strategy ranks the ready candidates. Default round-robin.
+	Strategy Strategy `yaml:"strategy"`
+	// SessionAffinity keeps a conversation on the credential that served it last. Default false.
+	SessionAffinity bool `yaml:"session-affinity"`
+	// SessionAffinityTTL is how long a binding lives after its last served request. Default 1h.
+	SessionAffinityTTL time.Duration `yaml:"session-affinity-ttl"`
+	// ClaudeCodeSessionAffinity is a deprecated alias of SessionAffinity; nil = not set.
+	ClaudeCodeSessionAffinity *bool `yaml:"claude-code-session-affinity"`
+}
+
+// Retry bounds the attempts of one request.
+type Retry struct {
+	// Rounds is how many more times the credentials are gone through. Default 1.
+	Rounds int `yaml:"rounds"`
+	// MaxCredentials is how many different credentials one round tries; 0 = all. Default 0.
+	MaxCredentials int `yaml:"max-credentials"`
+	// MaxWait is how long one request may wait for the soonest recovery; 0 = never. Default 5s.
+	MaxWait time.Duration `yaml:"max-wait"`
+}
+
+// Cooldown bounds the rests of credentials.
+type Cooldown struct {
+	// Disabled records failures without resting anybody. Default false.
+	Disabled bool `yaml:"disabled"`
+	// Max caps every computed rest; a longer upstream hint is probed this often. Default 30m.
+	Max time.Duration `yaml:"max"`
+	// TransientMax caps rests for overload and transient trouble. Default 60s.
+	TransientMax time.Duration `yaml:"transient-max"`
+}
+
+// Timeouts bound the waits of one upstream attempt. 0 = no bound.
+type Timeouts struct {
+	// Connect covers dialling and the TLS handshake. Default 10s.
+	Connect time.Duration `yaml:"connect"`
+	// FirstByte is from sending the request to the answer's first payload byte. Default 300s.
+	FirstByte time.Duration `yaml:"first-byte"`
+	// StreamIdle is the longest silence inside an answer. Default 300s.
+	StreamIdle time.Duration `yaml:"stream-idle"`
+}
+
+// Streaming configures event streams to clients.
+type Streaming struct {
+	// Keepalive is the silence after which an SSE comment is sent; 0 = off. Default 15s.
+	Keepalive time.Duration `yaml:"keepalive"`
+}
+
+// Logging configures the log.
+type Logging struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `yaml:"level"`
+	// Format is text or json. Default text.
+	Format string `yaml:"format"`
+	// Requests says which requests are captured: off, errors or all. Default errors.
+	Requests string `yaml:"requests"`
+}
+
+// Provider is one configured upstream.
+type Provider struct {
+	// Name is unique and part of model addressing (NAME/MODEL). No slash.
+	Name string `yaml:"name"`
+	// Kind is the vendor adapter: openai, anthropic, gemini, vertex, openai-compatible,
+	// simulator, or one the host program registered.
+	Kind string `yaml:"kind"`
+	// BaseURL is where the upstream is; default by kind. http and https.
+	BaseURL string `yaml:"base-url"`
+	// Formats this upstream speaks; default by kind.
+	Formats []string `yaml:"formats"`
+	// ProxyURL is http, https or socks5, or "direct"; empty = the environment's proxy.
+	ProxyURL string `yaml:"proxy-url"`
+	// Headers are added to every upstream call; "$X-Foo" copies the client's X-Foo.
+	Headers map[string]string `yaml:"headers"`
+	// Prefix exposes the models as PREFIX/NAME as well. No slash.
+	Prefix string `yaml:"prefix"`
+	// Models served; empty = whatever the upstream lists.
+	Models []Model `yaml:"models"`
+	// ExcludeModels are globs of models that are not served.
+	ExcludeModels []string `yaml:"exclude-models"`
+	// ErrorRules classify upstream failures before the built-in table.
+	ErrorRules []ErrorRule `yaml:"error-rules"`
+	// Credentials at this upstream.
+	Credentials []Credential `yaml:"credentials"`
+}
+
+// Model is one model of a provider. In YAML a plain string is a name alone.
+type Model struct {
+	// Name is what the upstream calls it.
+	Name string `yaml:"name"`
+	// Alias are further names clients may use; a plain string is one alias.
+	Alias []string `yaml:"alias"`
+	// Fallback are models to try when this one's candidates are exhausted.
+	Fallback []string `yaml:"fallback"`
+}
+
+// Credential is one secret at a provider.
+type Credential struct {
+	// ID is unique over the whole file. Default PROVIDER-N, counted from 1.
+	ID string `yaml:"id"`
+	// APIKey is the secret. Required except for kind simulator, where it defaults to the id.
+	APIKey string `yaml:"api-key"`
+	// Account groups credentials that share limits. Empty = its own.
+	Account string `yaml:"account"`
+	// Weight is for strategy weighted: 0 = never, at most 1000000. nil = 1.
+	Weight *int `yaml:"weight"`
+	// Priority: the higher tier is used first. Default 0.
+	Priority int `yaml:"priority"`
+	// Disabled takes the credential out. Default false.
+	Disabled bool `yaml:"disabled"`
+	// Websockets says this credential's upstream accepts Responses over WebSocket. Default false.
+	Websockets bool `yaml:"websockets"`
+	// MaxConcurrency bounds its requests in flight; 0 = no limit. Default 0.
+	MaxConcurrency int `yaml:"max-concurrency"`
+	// ProxyURL overrides the provider's.
+	ProxyURL string `yaml:"proxy-url"`
+	// Headers are added after the provider's.
+	Headers map[string]string `yaml:"headers"`
+	// Models is an allow-list of globs. Empty = all of the provider's.
+	Models []string `yaml:"models"`
+	// ExcludeModels are globs of models this credential does not serve.
+	ExcludeModels []string `yaml:"exclude-models"`
+	// DisableCooldown keeps the credential ready whatever happens. Default false; nil = not set.
+	DisableCooldown *bool `yaml:"disable-cooldown"`
+	// ErrorRules come before the provider's.
+	ErrorRules []ErrorRule `yaml:"error-rules"`
+	// Faults is the fault script of a simulator credential; an error for other kinds.
+	Faults []Fault `yaml:"faults"`
+}
+
+// ErrorRule classifies upstream failures by hand.
+type ErrorRule struct {
+	// Status matches the upstream's HTTP status; 0 = any.
+	Status int `yaml:"status"`
+	// BodyContains and BodyRegex match the body; empty = any. At most one of them.
+	BodyContains string `yaml:"body-contains"`
+	BodyRegex    string `yaml:"body-regex"`
+	// Action is stop, next, rest or ignore.
+	Action string `yaml:"action"`
+	// Rest is how long action rest lasts.
+	Rest time.Duration `yaml:"rest"`
+}
+
+// Fault is one line of a simulator credential's fault script. The first line that is due
+// decides what happens to a request.
+type Fault struct {
+	// Status answers with this HTTP status and the format's own error body; 0 = answer normally.
+	Status int `yaml:"status"`
+	// Headers are added to the answer.
+	Headers map[string]string `yaml:"headers"`
+	// Delay is waited before the answer's first byte.
+	Delay time.Duration `yaml:"delay"`
+	// CutAfter ends the connection after so many stream events or, for plain answers,
+	// half of the body; 0 = never.
+	CutAfter int `yaml:"cut-after"`
+	// Every makes the line due for each Nth request only, counted per credential; 0 or 1 = each.
+	Every int `yaml:"every"`
+	// Times is how often the line acts at most; 0 = no limit.
+	Times int `yaml:"times"`
+}

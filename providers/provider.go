@@ -1,0 +1,122 @@
+// Package providers holds what the rest of the gateway knows about upstreams: the
+// wire formats, the adapter a vendor needs, the immutable description of a configured
+// upstream and of one credential at it, and what an upstream's answer means.
+//
+// It imports nothing else of this module. Vendor adapters live in its subpackages.
+package providers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Format is a wire format, inbound (client side) or outbound (upstream side).
+type Format string
+
+// The four formats.
+const (
+	OpenAIChat      Format = "openai-chat"
+	OpenAIResponses Format = "openai-responses"
+	Anthropic       Format = "anthropic"
+	Gemini          Format = "gemini"
+)
+
+// AllFormats lists every format, in the order documents use.
+func AllFormats() []Format { return []Format{OpenAIChat, OpenAIResponses, Anthropic, Gemini} }
+
+// Operation is what a client asks of a format's API.
+type Operation string
+
+// Operations. Not every format has every one: see Provider.URL.
+const (
+	Generate    Operation = "generate"     // chat completions, responses, messages, generateContent; streamed or not
+	Complete    Operation = "complete"     // OpenAI's legacy completions
+	Embed       Operation = "embed"        // embeddings, embedContent
+	BatchEmbed  Operation = "batch-embed"  // Gemini's batchEmbedContents
+	CountTokens Operation = "count-tokens" // count_tokens, countTokens, responses/input_tokens
+	Compact     Operation = "compact"      // responses/compact
+	ListModels  Operation = "list-models"  // the upstream's own model list
+)
+
+// ErrUnsupported is returned by Provider.URL for an operation this upstream does not have.
+var ErrUnsupported = errors.New("operation not supported by this provider")
+
+// Call is one request as the gateway wants it made upstream.
+type Call struct {
+	Format    Format
+	Operation Operation
+	Model     string // the upstream's own name; empty for ListModels
+	Stream    bool   // the answer is an event stream (Gemini: streamGenerateContent)
+	Query     string // the client's raw query without its key; empty if none
+}
+
+// Provider is one vendor adapter. It is stateless, safe for concurrent use, and shared by
+// all credentials of every upstream of its kind.
+type Provider interface {
+	// Formats lists what this vendor speaks by default, preferred first.
+	Formats() []Format
+	// URL returns where call is served below base. It never modifies base.
+	// It returns ErrUnsupported if the vendor has no such operation.
+	URL(base *url.URL, call Call) (*url.URL, error)
+	// Authorize adds the secret to h in the vendor's form. h holds no client key any more.
+	Authorize(h http.Header, s Secret)
+	// Classify says what an answer (or the lack of one) means for the credential that
+	// made it. It is called for failures and, with a nil Body, for successful heads.
+	Classify(a Answer) Outcome
+}
+
+// CredentialID names one credential; unique in a gateway.
+type CredentialID string
+
+// Model is one configured model of an upstream.
+type Model struct {
+	Name     string   // the upstream's own name
+	Aliases  []string // other names clients may use
+	Fallback []string // model names to try when this one's candidates are exhausted
+}
+
+// Upstream is one configured provider: an adapter, where it is reached, and what it
+// serves. It is immutable once built; a change makes a new one.
+type Upstream struct {
+	Name     string
+	Kind     string
+	Provider Provider
+	Base     *url.URL
+	Formats  []Format // what this upstream speaks; never empty
+	Headers  []Header // added to every call
+	Prefix   string   // if set, models are also addressed as Prefix/NAME
+	Models   []Model  // empty = whatever the upstream lists
+	Exclude  []string // globs of models that are not served
+}
+
+// Speaks reports whether u serves format f without translation.
+func (u *Upstream) Speaks(f Format) bool { return slices.Contains(u.Formats, f) }
+
+// Header is one configured header. A Value of the form "$X-Foo" copies the client's
+// X-Foo, if it sent one.
+type Header struct{ Name, Value string }
+
+// Credential is one secret at one upstream, with everything needed to use it. It is
+// immutable once built; a change makes a new one.
+type Credential struct {
+	ID             CredentialID
+	Upstream       *Upstream
+	Secret         Secret
+	Account        string            // credentials of one account share limits; empty = its own
+	Transport      http.RoundTripper // shared by credentials with the same proxy; never nil
+	Headers        []Header          // added after the upstream's own
+	Weight         int               // weighted strategy: 0 = never, default 1
+	Priority       int               // higher tier first
+	MaxConcurrency int               // 0 = no limit
+	Disabled       bool
+	Models         []string // globs; empty = all of the upstream's
+	Exclude        []string // globs
+}
+
+// Serves reports whether the lists of c and its upstream let it serve the upstream's model name.
+func (c *Credential) Serves(model string) bool {
+	return (len(c.Models) == 0 || MatchAny(c.Models, model)) &&
+		!MatchAny(c.Exclude, model) && !MatchAny(c.Upstream.Exclude, model)
+}
