@@ -1,0 +1,138 @@
+package actors
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// numbered is an answer that says which question it belongs to.
+type numbered interface{ question() uint64 }
+
+// asker asks actors from plain goroutines. Unlike the library's futures it takes its
+// deadline from a context, needs no timer, and loses no answer: one that arrives after
+// the asker left goes to late.
+type asker struct {
+	root *actor.RootContext
+	free chan *replyBox // bounded: what overflows is unregistered, not garbage collected
+	late func(answer any)
+}
+
+func newAsker(root *actor.RootContext, late func(any)) *asker {
+	return &asker{root: root, free: make(chan *replyBox, 256), late: late}
+}
+
+// replyBox is a registered process that takes the answers to one question at a time.
+type replyBox struct {
+	pid     *actor.PID
+	answers chan any
+	left    atomic.Bool // the asker went away: answers are late
+	late    func(any)
+}
+
+// registered is sent to a new replyBox by its maker. It makes the PID remember its
+// process, so that answers find it even after it was unregistered.
+type registered struct{}
+
+// SendUserMessage takes an answer. It never blocks.
+func (b *replyBox) SendUserMessage(_ *actor.PID, message any) {
+	_, answer, _ := actor.UnwrapEnvelope(message)
+	if _, ok := answer.(registered); ok {
+		return
+	}
+	if b.left.Load() {
+		b.late(answer)
+		return
+	}
+	select {
+	case b.answers <- answer:
+	default: // nobody answers so often
+		b.late(answer)
+	}
+	if b.left.Load() { // it left between the check and the send
+		b.drain()
+	}
+}
+
+// SendSystemMessage is part of actor.Process; a replyBox is neither watched nor stopped.
+func (b *replyBox) SendSystemMessage(*actor.PID, any) {}
+
+// Stop is part of actor.Process.
+func (b *replyBox) Stop(*actor.PID) {}
+
+func (b *replyBox) drain() {
+	for {
+		select {
+		case answer := <-b.answers:
+			b.late(answer)
+		default:
+			return
+		}
+	}
+}
+
+// ask sends msg to pid and waits for the answer to question. Answers to earlier questions,
+// such as that of an actor which crashed after it had answered, go to late.
+// The error is the context's cause.
+func (a *asker) ask(ctx context.Context, pid *actor.PID, msg any, question uint64) (any, error) {
+	box := a.get()
+	a.root.RequestWithCustomSender(pid, msg, box.pid)
+	done := ctx.Done()
+	for {
+		select {
+		case answer := <-box.answers:
+			if n, ok := answer.(numbered); ok && n.question() != question {
+				a.late(answer)
+				continue
+			}
+			a.put(box)
+			return answer, nil
+		case <-done:
+			a.discard(box)
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (a *asker) get() *replyBox {
+	select {
+	case box := <-a.free:
+		return box
+	default:
+	}
+	registry := a.root.ActorSystem().ProcessRegistry
+	box := &replyBox{answers: make(chan any, 4), late: a.late}
+	box.pid, _ = registry.Add(box, "understudy-ask"+registry.NextId())
+	a.root.Send(box.pid, registered{})
+	return box
+}
+
+func (a *asker) put(box *replyBox) {
+	select {
+	case a.free <- box:
+	default:
+		a.unregister(box)
+	}
+}
+
+// discard gives up a box whose answer may still come.
+func (a *asker) discard(box *replyBox) {
+	a.unregister(box)
+	box.left.Store(true)
+	box.drain()
+}
+
+func (a *asker) unregister(box *replyBox) { a.root.ActorSystem().ProcessRegistry.Remove(box.pid) }
+
+// close unregisters the idle boxes. No ask may follow.
+func (a *asker) close() {
+	for {
+		select {
+		case box := <-a.free:
+			a.unregister(box)
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package actors
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// restartLimits says how often an actor may fail before it is given up.
+type restartLimits struct {
+	Max    int           // failures within Within that are answered by a restart
+	Within time.Duration // a quiet period of this length forgets earlier failures
+	Base   time.Duration // delay before the second restart; the first is at once
+	Cap    time.Duration // longest delay
+}
+
+// delay returns how long to wait before restarting an actor that has now failed n times
+// within the period: nothing, then Base doubling up to Cap, each spread by up to a fifth.
+func (l restartLimits) delay(n int, spread float64) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	d := l.Base
+	for i := 2; i < n && d < l.Cap; i++ {
+		d *= 2
+	}
+	return time.Duration(float64(min(d, l.Cap)) * (1 + spread/5))
+}
+
+// failure is what a supervisor decided about a failed child.
+type failure struct {
+	Child *actor.PID
+	Why   crash
+	Stop  bool          // given up; else restarted
+	After time.Duration // the delay before the restart
+}
+
+// backoff is a one-for-one supervisor strategy with a true exponential delay and an end.
+// One value belongs to one parent actor. told is called in that parent's turn, before the
+// decision is carried out, and must not block.
+type backoff struct {
+	limits restartLimits
+	told   func(failure)
+
+	mu      sync.Mutex
+	closed  bool
+	pending map[*time.Timer]struct{} // restarts that wait
+}
+
+func newBackoff(limits restartLimits, told func(failure)) *backoff {
+	return &backoff{limits: limits, told: told, pending: map[*time.Timer]struct{}{}}
+}
+
+// HandleFailure restarts child, at once or later, or stops it.
+func (b *backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, _ any) {
+	if rs.NumberOfFailures(b.limits.Within) == 0 {
+		rs.Reset() // the library never forgets by itself
+	}
+	rs.Fail()
+	n := rs.NumberOfFailures(b.limits.Within)
+	f := failure{Child: child, Why: asCrash(reason), Stop: n > b.limits.Max}
+	if !f.Stop {
+		f.After = b.limits.delay(n, rand.Float64())
+	}
+	b.told(f)
+	switch {
+	case f.Stop:
+		s.StopChildren(child)
+	case f.After == 0:
+		s.RestartChildren(child)
+	default:
+		b.later(f.After, func() { s.RestartChildren(child) })
+	}
+}
+
+func (b *backoff) later(d time.Duration, restart func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		b.mu.Lock()
+		_, due := b.pending[t]
+		delete(b.pending, t)
+		b.mu.Unlock()
+		if due {
+			restart()
+		}
+	})
+	b.pending[t] = struct{}{}
+}
+
+// close forgets the restarts that wait. The parent calls it when it stops.
+func (b *backoff) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for t := range b.pending {
+		t.Stop()
+	}
+	clear(b.pending)
+}
+
+func asCrash(reason any) crash {
+	if c, ok := reason.(crash); ok {
+		return c
+	}
+	return crash{Reason: reason}
+}
