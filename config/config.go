@@ -1,6 +1,14 @@
 // Package config holds the gateway's settings: their types, defaults, strict loading
 // from YAML, validation and the difference between two versions. It imports nothing else
 // of this module and touches no global state.
+//
+// The yaml tag of a field is its key in the file. A config tag says what else the package
+// has to know about it:
+//
+//	id      the field that identifies an element of its list
+//	secret  the value may hold a secret and is never shown
+//	short   a plain value in place of the whole struct stands for this field
+//	one     a plain value stands for a list of one
 package config
 
 import "time"
@@ -16,7 +24,7 @@ type Config struct {
 type Boot struct {
 	// Listen is the TCP address to serve on, host:port. Default 127.0.0.1:8317.
 	Listen string `yaml:"listen"`
-	// TLS, when both files are set, serves https.
+	// TLS, when both files are set, serves https. Default none: plain http.
 	TLS TLS `yaml:"tls"`
 }
 
@@ -28,9 +36,10 @@ type TLS struct {
 
 // Live holds the settings that apply at once when they change.
 type Live struct {
-	// ShutdownGrace is how long open requests may go on after a stop signal. Default 30s.
+	// ShutdownGrace is how long open requests may go on after a stop signal; 0 = not at
+	// all. Default 30s.
 	ShutdownGrace time.Duration `yaml:"shutdown-grace"`
-	// MaxBodyBytes bounds a request body after decompression. Default 64 MiB.
+	// MaxBodyBytes bounds a request body after decompression, 1 KiB to 1 GiB. Default 64 MiB.
 	MaxBodyBytes int64 `yaml:"max-body-bytes"`
 	// APIKeys are the client keys. Empty = open access, allowed only on loopback.
 	APIKeys []APIKey `yaml:"api-keys"`
@@ -49,18 +58,18 @@ type Live struct {
 
 // APIKey is one client key. In YAML a plain string is a key without name or limits.
 type APIKey struct {
-	// Key is the secret itself.
-	Key string `yaml:"key"`
-	// Name shows in logs and records instead of the key. Default key-N, counted from 1.
-	Name string `yaml:"name"`
+	// Key is the secret itself, unique.
+	Key string `yaml:"key" config:"short,secret"`
+	// Name shows in logs and records instead of the key; unique. Default key-N, counted from 1.
+	Name string `yaml:"name" config:"id"`
 	// Models is an allow-list of globs over the names clients use. Empty = all.
 	Models []string `yaml:"models"`
 }
 
 // Management configures the management API.
 type Management struct {
-	// SecretKey is plain text or a bcrypt hash. Empty = the API answers 404.
-	SecretKey string `yaml:"secret-key"`
+	// SecretKey is plain text of 8 bytes or more, or a bcrypt hash. Empty = the API answers 404.
+	SecretKey string `yaml:"secret-key" config:"secret"`
 	// AllowRemote lets peers other than loopback in. Default false.
 	AllowRemote bool `yaml:"allow-remote"`
 }
@@ -82,15 +91,17 @@ type Routing struct {
 	Strategy Strategy `yaml:"strategy"`
 	// SessionAffinity keeps a conversation on the credential that served it last. Default false.
 	SessionAffinity bool `yaml:"session-affinity"`
-	// SessionAffinityTTL is how long a binding lives after its last served request. Default 1h.
+	// SessionAffinityTTL is how long a binding lives after its last served request, at
+	// least 1s. Default 1h.
 	SessionAffinityTTL time.Duration `yaml:"session-affinity-ttl"`
-	// ClaudeCodeSessionAffinity is a deprecated alias of SessionAffinity; nil = not set.
+	// ClaudeCodeSessionAffinity is a deprecated alias: true turns SessionAffinity on.
+	// nil = not set.
 	ClaudeCodeSessionAffinity *bool `yaml:"claude-code-session-affinity"`
 }
 
 // Retry bounds the attempts of one request.
 type Retry struct {
-	// Rounds is how many more times the credentials are gone through. Default 1.
+	// Rounds is how many more times the credentials are gone through, at most 100. Default 1.
 	Rounds int `yaml:"rounds"`
 	// MaxCredentials is how many different credentials one round tries; 0 = all. Default 0.
 	MaxCredentials int `yaml:"max-credentials"`
@@ -102,9 +113,10 @@ type Retry struct {
 type Cooldown struct {
 	// Disabled records failures without resting anybody. Default false.
 	Disabled bool `yaml:"disabled"`
-	// Max caps every computed rest; a longer upstream hint is probed this often. Default 30m.
+	// Max caps every computed rest; a longer upstream hint is probed this often. At least
+	// TransientMax. Default 30m.
 	Max time.Duration `yaml:"max"`
-	// TransientMax caps rests for overload and transient trouble. Default 60s.
+	// TransientMax caps rests for overload and transient trouble; more than 0. Default 60s.
 	TransientMax time.Duration `yaml:"transient-max"`
 }
 
@@ -136,19 +148,20 @@ type Logging struct {
 
 // Provider is one configured upstream.
 type Provider struct {
-	// Name is unique and part of model addressing (NAME/MODEL). No slash.
-	Name string `yaml:"name"`
-	// Kind is the vendor adapter: openai, anthropic, gemini, vertex, openai-compatible,
-	// simulator, or one the host program registered.
+	// Name is unique, of letters, digits, '.', '_' and '-', and part of model addressing
+	// (NAME/MODEL).
+	Name string `yaml:"name" config:"id"`
+	// Kind is the vendor adapter: one of the Kind constants or one the host program registered.
 	Kind string `yaml:"kind"`
-	// BaseURL is where the upstream is; default by kind. http and https.
+	// BaseURL is where the upstream is, http or https, without query. Default by kind;
+	// required for openai-compatible.
 	BaseURL string `yaml:"base-url"`
 	// Formats this upstream speaks; default by kind.
 	Formats []string `yaml:"formats"`
 	// ProxyURL is http, https or socks5, or "direct"; empty = the environment's proxy.
-	ProxyURL string `yaml:"proxy-url"`
+	ProxyURL string `yaml:"proxy-url" config:"secret"`
 	// Headers are added to every upstream call; "$X-Foo" copies the client's X-Foo.
-	Headers map[string]string `yaml:"headers"`
+	Headers map[string]string `yaml:"headers" config:"secret"`
 	// Prefix exposes the models as PREFIX/NAME as well. No slash.
 	Prefix string `yaml:"prefix"`
 	// Models served; empty = whatever the upstream lists.
@@ -157,26 +170,27 @@ type Provider struct {
 	ExcludeModels []string `yaml:"exclude-models"`
 	// ErrorRules classify upstream failures before the built-in table.
 	ErrorRules []ErrorRule `yaml:"error-rules"`
-	// Credentials at this upstream.
+	// Credentials at this upstream. At least one, unless CredentialsDir is set.
 	Credentials []Credential `yaml:"credentials"`
 }
 
 // Model is one model of a provider. In YAML a plain string is a name alone.
 type Model struct {
-	// Name is what the upstream calls it.
-	Name string `yaml:"name"`
+	// Name is what the upstream calls it; unique among names and aliases of its provider.
+	Name string `yaml:"name" config:"id,short"`
 	// Alias are further names clients may use; a plain string is one alias.
-	Alias []string `yaml:"alias"`
+	Alias []string `yaml:"alias" config:"one"`
 	// Fallback are models to try when this one's candidates are exhausted.
-	Fallback []string `yaml:"fallback"`
+	Fallback []string `yaml:"fallback" config:"one"`
 }
 
 // Credential is one secret at a provider.
 type Credential struct {
-	// ID is unique over the whole file. Default PROVIDER-N, counted from 1.
-	ID string `yaml:"id"`
+	// ID is unique over the whole file, of letters, digits and ".-_:@+". Default
+	// PROVIDER-N, counted from 1.
+	ID string `yaml:"id" config:"id"`
 	// APIKey is the secret. Required except for kind simulator, where it defaults to the id.
-	APIKey string `yaml:"api-key"`
+	APIKey string `yaml:"api-key" config:"secret"`
 	// Account groups credentials that share limits. Empty = its own.
 	Account string `yaml:"account"`
 	// Weight is for strategy weighted: 0 = never, at most 1000000. nil = 1.
@@ -190,9 +204,9 @@ type Credential struct {
 	// MaxConcurrency bounds its requests in flight; 0 = no limit. Default 0.
 	MaxConcurrency int `yaml:"max-concurrency"`
 	// ProxyURL overrides the provider's.
-	ProxyURL string `yaml:"proxy-url"`
+	ProxyURL string `yaml:"proxy-url" config:"secret"`
 	// Headers are added after the provider's.
-	Headers map[string]string `yaml:"headers"`
+	Headers map[string]string `yaml:"headers" config:"secret"`
 	// Models is an allow-list of globs. Empty = all of the provider's.
 	Models []string `yaml:"models"`
 	// ExcludeModels are globs of models this credential does not serve.
@@ -224,7 +238,7 @@ type Fault struct {
 	// Status answers with this HTTP status and the format's own error body; 0 = answer normally.
 	Status int `yaml:"status"`
 	// Headers are added to the answer.
-	Headers map[string]string `yaml:"headers"`
+	Headers map[string]string `yaml:"headers" config:"secret"`
 	// Delay is waited before the answer's first byte.
 	Delay time.Duration `yaml:"delay"`
 	// CutAfter ends the connection after so many stream events or, for plain answers,
