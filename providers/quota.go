@@ -85,8 +85,8 @@ func quotaHeader(key string) (name, field string) {
 			return "", ""
 		}
 		name, field = rest[:dash], rest[dash+1:]
-		if name == "unified-overage" {
-			return "", "" // "rejected" here only says that the account may not exceed its limits
+		if name == "unified-overage" || name == "unified-slow-budget" {
+			return "", "" // these tell what happens beyond the limits, not whether one is reached
 		}
 	}
 	switch field {

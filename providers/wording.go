@@ -1,0 +1,75 @@
+package providers
+
+import "strings"
+
+// maxMessage bounds how much of an error message is searched: what a vendor has to say
+// comes first, what it quotes from the prompt later.
+const maxMessage = 512
+
+func searchable(message string) string {
+	return strings.ToLower(message[:min(len(message), maxMessage)])
+}
+
+// blamesModel reports whether text says that this account cannot use the model, as
+// opposed to a request that asks the model for something it cannot do. It is strict: a
+// wrong yes rests the model for everybody, and requests can put words into error texts.
+func blamesModel(text, model string) bool {
+	if blamesEndpoint(text) {
+		return false
+	}
+	if containsAny(text,
+		"model not found", "model not exist", "no such model", "unknown model", "unrecognized model",
+		"invalid model id", "invalid model name", "invalid model:", "not a valid model",
+		"model is not available",
+	) {
+		return true
+	}
+	if !names(text, model) && !containsAny(text, "the model", "this model", "requested model") {
+		return false
+	}
+	return containsAny(text,
+		"does not exist", "do not have access", "does not have access", "don't have access",
+		"not available for your", "not available to your", "not available on your",
+		"not available in your", "not enabled for your", "not supported for your",
+		"not supported when using",
+	)
+}
+
+// blamesEndpoint reports whether text says that the model is served by another endpoint,
+// so that other requests for it are fine.
+func blamesEndpoint(text string) bool {
+	return containsAny(text, "v1/", "endpoint", "not a chat model")
+}
+
+// names reports whether model occurs in text as a word: "o3" is not in "proto3".
+func names(text, model string) bool {
+	model = strings.ToLower(model)
+	if model == "" {
+		return false
+	}
+	for from := 0; ; {
+		i := strings.Index(text[from:], model)
+		if i < 0 {
+			return false
+		}
+		start := from + i
+		end := start + len(model)
+		if (start == 0 || !isWord(text[start-1])) && (end == len(text) || !isWord(text[end])) {
+			return true
+		}
+		from = start + 1
+	}
+}
+
+func isWord(c byte) bool {
+	return c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 0x80
+}
+
+func containsAny(text string, phrases ...string) bool {
+	for _, p := range phrases {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
