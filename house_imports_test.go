@@ -1,0 +1,135 @@
+package understudy_test
+
+import (
+	"go/ast"
+	"strings"
+)
+
+// layer says which of our packages a package may import. The first row that matches a
+// package is its row; see matches for the patterns. "." is the root package.
+type layer struct {
+	packages string
+	may      []string
+	why      string
+}
+
+func layers() []layer {
+	return []layer{
+		{"test/...", []string{"..."}, "tests from outside may look anywhere"},
+		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
+		{".", []string{"http", "http/admin", "actors", "providers", "providers/*", "config", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
+		{"http/admin", []string{"web", "actors", "providers", "config"}, "the control plane reads what the engine publishes and moves no request"},
+		{"http", []string{"actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/peek", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
+		{"actors", []string{"providers", "config", "internal/cooldown", "internal/session", "internal/strategy"}, "actors decide and never touch a body or a wire format"},
+		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
+		{"providers/simulator", []string{"providers", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
+		{"providers/*", []string{"providers", "internal/peek"}, "one vendor's quirks concern no other vendor and no other layer"},
+		{"internal/llm/llmtest", []string{"internal/llm", "internal/sse"}, "the codecs' suite knows the canonical form, not the formats"},
+		{"internal/llm/*", []string{"internal/llm", "internal/sse"}, "codecs meet in the canonical form; importing each other makes pairs of them"},
+		{"internal/strategy", []string{"providers"}, "policy is pure"},
+		{"internal/cooldown", []string{"providers"}, "policy is pure"},
+		{"internal/*", nil, "the lowest layer: it can be read, tested and moved alone"},
+		{"providers", nil, "everybody depends on these types; they depend on nobody"},
+		{"config", nil, "everybody depends on these types; they depend on nobody"},
+		{"web", nil, "the dashboard's files know nothing of who serves them"},
+	}
+}
+
+// forTests may be imported by any test, whatever its package's layer.
+var forTests = []string{"internal/fake", "internal/llm/llmtest", "providers/providertest", "providers/simulator"}
+
+func ownImports(house *tree) []finding {
+	var findings []finding
+	for _, s := range house.sources {
+		row, known := layerOf(s.folder)
+		if !known {
+			findings = append(findings, s.find(s.syntax.Name, "a package that no row describes can grow any dependency",
+				"package %s has no row in the table of layers", s.folder))
+			continue
+		}
+		s.imports(func(spec *ast.ImportSpec, imported string) {
+			if !within(modulePath, imported) {
+				return
+			}
+			folder := ourFolder(imported)
+			itself := folder == s.folder // an external test
+			if itself || matches(row.may, folder) || s.isTest() && matches(forTests, folder) {
+				return
+			}
+			findings = append(findings, s.find(spec, row.why, "%s may not import %s", nameOf(s.folder), nameOf(folder)))
+		})
+	}
+	return findings
+}
+
+func layerOf(folder string) (layer, bool) {
+	for _, row := range layers() {
+		if matches([]string{row.packages}, folder) {
+			return row, true
+		}
+	}
+	return layer{}, false
+}
+
+// ourFolder turns an import path of this module into a folder.
+func ourFolder(imported string) string {
+	folder := strings.TrimPrefix(strings.TrimPrefix(imported, modulePath), "/")
+	if folder == "" {
+		return "."
+	}
+	return folder
+}
+
+func nameOf(folder string) string {
+	if folder == "." {
+		return "the root package"
+	}
+	return folder
+}
+
+// confinement keeps another module to a few folders or files.
+type confinement struct {
+	modules []string
+	to      []string
+	why     string
+}
+
+func confinements() []confinement {
+	return []confinement{
+		{
+			modules: []string{"github.com/asynkron/protoactor-go"},
+			// A host may lend its actor system: one option, and the tests of it, name the type.
+			to:  []string{"actors/*.go", "options.go", "*_test.go", "test/..."},
+			why: "the actor library is pinned and has defects to steer around; one package knows them",
+		},
+		{
+			modules: []string{"github.com/labstack/echo", "github.com/gorilla/websocket"},
+			to:      []string{"http/...", "test/..."},
+			why:     "web libraries end at the edge, so that replacing one stays a small change",
+		},
+		{
+			modules: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
+			to:      []string{"cmd/...", "test/..."},
+			why:     "flags belong to the program, not to the library",
+		},
+		{
+			modules: []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/tmaxmax/go-sse"},
+			to:      []string{"..._test.go", "providers/providertest/...", "internal/llm/llmtest/...", "test/..."},
+			why:     "what only tests need must not reach a program that embeds the gateway",
+		},
+	}
+}
+
+func foreignImports(house *tree) []finding {
+	var findings []finding
+	for _, s := range house.sources {
+		s.imports(func(spec *ast.ImportSpec, imported string) {
+			for _, c := range confinements() {
+				if withinAny(c.modules, imported) && !matches(c.to, s.path) {
+					findings = append(findings, s.find(spec, c.why, "%s may be imported only in %s", imported, strings.Join(c.to, ", ")))
+				}
+			}
+		})
+	}
+	return findings
+}
