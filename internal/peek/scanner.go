@@ -151,24 +151,33 @@ func (s *scanner) skipString(i int) (int, error) {
 	if i >= len(b) || b[i] != '"' {
 		return 0, notJSON(i)
 	}
-	for i++; ; {
-		i = skipPlain(b, i)
-		if i == len(b) {
-			return 0, notJSON(i)
+	for i++; i < len(b); {
+		if i+8 <= len(b) {
+			found := specials(binary.LittleEndian.Uint64(b[i : i+8 : i+8]))
+			if found == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(found) / 8
 		}
-		switch b[i] {
-		case '"':
+		c := b[i]
+		if c == '"' {
 			return i + 1, nil
-		case '\\':
-			n := escapeLen(b[i:])
+		}
+		if c == '\\' {
+			n := escapeLen(b, i)
 			if n == 0 {
 				return 0, notJSON(i)
 			}
 			i += n
-		default: // a control character
+			continue
+		}
+		if c < ' ' {
 			return 0, notJSON(i)
 		}
+		i++
 	}
+	return 0, notJSON(i)
 }
 
 // Bytes of a word that are all 0x01, all 0x80, and so on.
@@ -176,20 +185,6 @@ const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones
 )
-
-// skipPlain returns the offset of the first quote, backslash or control character at or
-// after i, or len(b). It looks at eight bytes at once.
-func skipPlain(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		if found := specials(binary.LittleEndian.Uint64(b[i:])); found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
-		i++
-	}
-	return i
-}
 
 // specials marks, by its highest bit, the lowest byte of w that is a quote, a backslash
 // or a control character. Bytes above that one may be marked wrongly.
@@ -199,19 +194,19 @@ func specials(w uint64) uint64 {
 	// highest bit of a byte that is smaller, unless that bit was set before.
 	quoteOrControl := w ^ 0x02*ones
 	backslash := w ^ '\\'*ones
-	return ((quoteOrControl-0x21*ones)&^quoteOrControl | (backslash-ones)&^backslash) & highs
+	return ((quoteOrControl - 0x21*ones) | (backslash - ones)) &^ w & highs
 }
 
 // escapeLen returns the length of the escape that b starts with, 0 if it is not a valid one.
-func escapeLen(b []byte) int {
-	if len(b) < 2 {
+func escapeLen(b []byte, i int) int {
+	if i+1 >= len(b) {
 		return 0
 	}
-	switch b[1] {
+	switch b[i+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		if _, ok := hex4(b[2:]); ok {
+		if _, ok := hex4(b[i+2:]); ok {
 			return 6
 		}
 	}
