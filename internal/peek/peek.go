@@ -5,10 +5,16 @@
 // bytes it was given and change at most the value of one member ([Splice]).
 //
 // It is written by hand because no library does both halves in one pass. encoding/json
-// decodes everything. gjson finds members quickly but answers from broken JSON, takes the
-// first of two members of one name where most servers take the last (a client could name
-// an allowed model first and another one second), and its validation is a second pass
-// that costs more than the search.
+// validates slowly and decodes everything. gjson finds members fast but answers from
+// broken JSON, hides that a member is there twice (a client could name an allowed model
+// first and another one second), and validates in a pass of its own that costs more than
+// twice the whole scan. BenchmarkScan on one core of an AMD EPYC:
+//
+//	body                        2 KB      50 KB     1 MB
+//	Scan                        1.0 µs    14 µs     0.28 ms
+//	gjson, find only            0.9 µs    12 µs     0.24 ms
+//	gjson, validate only        2.0 µs    37 µs     0.73 ms
+//	encoding/json, validate     9.2 µs    178 µs    2.7 ms
 package peek
 
 import (
