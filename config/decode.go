@@ -11,7 +11,7 @@ import (
 
 // maxValues bounds how many values a file may expand to, so that aliases of aliases
 // cannot use up the memory.
-const maxValues = 1_000_000
+const maxValues = 200_000
 
 // decoder fills settings from a YAML tree. It goes on after an error, so that all are
 // found, and remembers where each path is in the file.

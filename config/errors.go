@@ -84,7 +84,7 @@ func syntaxError(data []byte, err error) *Error {
 	}
 	problem := load.Message
 	if load.ContextMsg != "" {
-		problem = load.ContextMsg + ": " + problem
+		problem = fmt.Sprintf("%s (from line %d): %s", load.ContextMsg, load.ContextMark.Line, problem)
 	}
 	if load.Stage == yaml.ComposerStage {
 		// The parser's own words quote the alias, which may be a secret somebody forgot to quote.

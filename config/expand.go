@@ -46,7 +46,7 @@ func lookUp(reference string, getenv func(string) (string, bool)) (string, error
 		return "", fmt.Errorf("the default of ${%s} must not hold another ${", name)
 	}
 	value, ok := getenv(name)
-	if hasFallback && value == "" {
+	if hasFallback && (!ok || value == "") {
 		return fallback, nil
 	}
 	if !ok {

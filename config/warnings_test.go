@@ -1,0 +1,51 @@
+package config
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWarnings_NameOnlyKeysThatExist(t *testing.T) {
+	t.Parallel()
+	keys := keyShapes(reflect.TypeFor[Config](), "")
+	seen := map[string]bool{}
+	for _, w := range warnings() {
+		require.Contains(t, keys, w.shape)
+		require.NotEmpty(t, w.note, w.shape)
+		require.False(t, seen[w.shape], w.shape)
+		seen[w.shape] = true
+	}
+}
+
+func TestWarnings_AreSilentAboutDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := Parse("c.yaml", []byte(`
+routing: {strategy: ff}
+providers:
+  - name: a
+    kind: simulator
+    proxy-url: ""
+    error-rules: []
+    credentials: [{id: x, weight: 1, disable-cooldown: false}]
+`), nil)
+	require.NoError(t, err)
+	require.Empty(t, c.Warnings())
+}
+
+func TestWarnings_GiveThePathOfEachKey(t *testing.T) {
+	t.Parallel()
+	c, err := Parse("c.yaml", []byte(`
+routing: {claude-code-session-affinity: false}
+providers:
+  - {name: a, kind: vertex, credentials: [{api-key: k, priority: 1}]}
+  - {name: b, kind: openai, credentials: [{api-key: k, priority: 2}, {api-key: k}, {api-key: k, priority: 3}]}
+`), nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"routing.claude-code-session-affinity: is deprecated; use session-affinity",
+		"providers[0].kind: has no adapter yet; its requests fail",
+		"providers[0].credentials[0].priority and 2 more: has no effect yet",
+	}, c.Warnings())
+}
