@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -144,7 +143,7 @@ func FuzzParse(f *testing.F) {
 		c, err := Parse("fuzz.yaml", data, environment)
 		if err != nil {
 			var errs Errors
-			require.True(t, errors.As(err, &errs))
+			require.ErrorAs(t, err, &errs)
 			for _, e := range errs {
 				require.Positive(t, e.Line, e.Error())
 				require.NotEmpty(t, e.Problem)

@@ -13,8 +13,13 @@ func TestDistance_CountsEdits(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0},
-		{"kitten", "sitting", 3}, {"knid", "kind", 2}, {"ab", "b", 1},
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "", 3},
+		{"abc", "abc", 0},
+		{"kitten", "sitting", 3},
+		{"knid", "kind", 2},
+		{"ab", "b", 1},
 	}
 	for _, tt := range tests {
 		require.Equal(t, tt.want, distance(tt.a, tt.b), "%s %s", tt.a, tt.b)
