@@ -10,7 +10,7 @@ func (x *exchange) chat() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
 	if p.stream {
 		x.streamChat(p, r)
@@ -203,7 +203,7 @@ func (x *exchange) complete() *failure {
 		p.addText(input.Raw) // token numbers, or nothing
 	}
 	p.end()
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
 	if p.stream {
 		x.streamCompletion(p, r)

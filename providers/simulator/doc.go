@@ -1,6 +1,7 @@
 // Package simulator is an upstream that needs no network and costs nothing: for trying the
 // gateway, for its tests and for load. It answers every format, completely and always the
-// same way: the same request gets the same answer, byte for byte, from every credential.
+// same way: the same request gets the same answer from every credential, ids included. Only
+// the cached tokens it reports differ.
 //
 // [New] builds an [Upstream], which is an http.Handler and can be called in process through
 // [Upstream.Transport]. [Provider] is the adapter the gateway talks to it with.

@@ -29,7 +29,7 @@ func (x *exchange) embed() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(x.newPrompt(model))
+	x.pace(marks{})
 	var (
 		inBase64 = x.body.Get("encoding_format").Str == "base64"
 		data     = make([]object, len(inputs))
@@ -85,7 +85,7 @@ func (x *exchange) embedContent(model string) *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(x.newPrompt(model))
+	x.pace(marks{})
 	x.send(object{"embedding": embedding})
 	return nil
 }
@@ -99,7 +99,7 @@ func (x *exchange) batchEmbedContents(model string) *failure {
 		}
 		embeddings = append(embeddings, embedding)
 	}
-	x.pace(x.newPrompt(model))
+	x.pace(marks{})
 	x.send(object{"embeddings": embeddings})
 	return nil
 }

@@ -125,14 +125,14 @@ func (x *exchange) model() (string, *failure) {
 	return model.Str, nil
 }
 
-// pace waits as long as options, fault script and prompt want the first byte to take, and
+// pace waits as long as options, fault script and marks want the first byte to take, and
 // sets the time between chunks.
-func (x *exchange) pace(p *prompt) {
+func (x *exchange) pace(m marks) {
 	x.chunkDelay = x.upstream.chunkDelay
-	if p.marks.chunk > 0 {
-		x.chunkDelay = p.marks.chunk
+	if m.chunk > 0 {
+		x.chunkDelay = m.chunk
 	}
-	x.wait(x.upstream.latency + x.fault.Delay + p.marks.delay)
+	x.wait(x.upstream.latency + x.fault.Delay + m.delay)
 }
 
 // wait pauses for d. It aborts the answer when the client goes.

@@ -32,7 +32,7 @@ func (x *exchange) generateContent(model string) *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
 	x.send(x.content(p, r.part(x), r.geminiFinish(), r.usage.gemini()))
 	return nil
@@ -44,42 +44,42 @@ func (x *exchange) streamGenerateContent(model string) *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
-	before, between, after := "data: ", "\r\n\r\ndata: ", "\r\n\r\n"
+	frame := arrayFrame
 	if x.r.URL.Query().Get("alt") == "sse" {
 		x.startStream("text/event-stream")
+		frame = eventFrame
 	} else {
-		before, between, after = "[", ",\r\n", "]\n"
 		x.startStream("application/json; charset=UTF-8")
 	}
-	x.streamContents(p, r, func(index int, last bool, answer []byte) {
-		lead, end := between, ""
-		if index == 0 {
-			lead = before
-		}
-		if last {
-			end = after
-		}
-		x.chunk(slices.Concat([]byte(lead), answer, []byte(end)))
-	})
-	return nil
-}
-
-// streamContents gives each answer of a stream to send: one per piece of text, then one
-// that ends it. A call is sent whole, as Gemini does.
-func (x *exchange) streamContents(p *prompt, r reply, send func(index int, last bool, answer []byte)) {
-	sent := 0
 	running := usage{input: r.usage.input, cached: r.usage.cached}
-	if r.call == nil {
+	if r.call == nil { // a call is sent whole, as Gemini does
 		for piece := range r.pieces() {
 			running.output += countTokens(piece)
-			send(sent, false, marshal(x.content(p, object{"text": piece}, "", running.gemini())))
-			sent++
+			x.chunk(frame(x.chunks, false, marshal(x.content(p, object{"text": piece}, "", running.gemini()))))
 		}
 		r.text = ""
 	}
-	send(sent, true, marshal(x.content(p, r.part(x), r.geminiFinish(), r.usage.gemini())))
+	x.chunk(frame(x.chunks, true, marshal(x.content(p, r.part(x), r.geminiFinish(), r.usage.gemini()))))
+	return nil
+}
+
+// eventFrame makes one answer an event.
+func eventFrame(_ int, _ bool, answer []byte) []byte {
+	return slices.Concat([]byte("data: "), answer, []byte("\r\n\r\n"))
+}
+
+// arrayFrame makes an answer, counted from 0, an element of a JSON array.
+func arrayFrame(index int, last bool, answer []byte) []byte {
+	lead, end := ",\r\n", ""
+	if index == 0 {
+		lead = "["
+	}
+	if last {
+		end = "]\n"
+	}
+	return slices.Concat([]byte(lead), answer, []byte(end))
 }
 
 // content returns one answer; finish is empty in all but the last of a stream.
@@ -135,7 +135,7 @@ func (x *exchange) countContent(model string) *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	n := p.inputTokens()
 	x.send(object{"totalTokens": n, "promptTokensDetails": []object{{"modality": "TEXT", "tokenCount": n}}})
 	return nil

@@ -36,56 +36,25 @@ func pathOf(call providers.Call) (string, bool) {
 	if call.Operation == providers.ListModels {
 		return "/v1/models", true
 	}
-	switch call.Format {
-	case providers.OpenAIChat:
-		return chatPath(call.Operation)
-	case providers.OpenAIResponses:
-		return responsesPath(call.Operation)
-	case providers.Anthropic:
-		return messagesPath(call.Operation)
-	case providers.Gemini:
+	if call.Format == providers.Gemini {
 		action, ok := geminiAction(call)
 		return "/v1beta/models/" + escapeModel(call.Model) + ":" + action, ok
-	default:
-		return "", false
 	}
-}
-
-func chatPath(op providers.Operation) (string, bool) {
-	switch op {
-	case providers.Generate:
-		return "/v1/chat/completions", true
-	case providers.Complete:
-		return "/v1/completions", true
-	case providers.Embed:
-		return "/v1/embeddings", true
-	default:
-		return "", false
+	type endpoint struct {
+		format    providers.Format
+		operation providers.Operation
 	}
-}
-
-func responsesPath(op providers.Operation) (string, bool) {
-	switch op {
-	case providers.Generate:
-		return "/v1/responses", true
-	case providers.Compact:
-		return "/v1/responses/compact", true
-	case providers.CountTokens:
-		return "/v1/responses/input_tokens", true
-	default:
-		return "", false
-	}
-}
-
-func messagesPath(op providers.Operation) (string, bool) {
-	switch op {
-	case providers.Generate:
-		return "/v1/messages", true
-	case providers.CountTokens:
-		return "/v1/messages/count_tokens", true
-	default:
-		return "", false
-	}
+	path, ok := map[endpoint]string{
+		{providers.OpenAIChat, providers.Generate}:         "/v1/chat/completions",
+		{providers.OpenAIChat, providers.Complete}:         "/v1/completions",
+		{providers.OpenAIChat, providers.Embed}:            "/v1/embeddings",
+		{providers.OpenAIResponses, providers.Generate}:    "/v1/responses",
+		{providers.OpenAIResponses, providers.Compact}:     "/v1/responses/compact",
+		{providers.OpenAIResponses, providers.CountTokens}: "/v1/responses/input_tokens",
+		{providers.Anthropic, providers.Generate}:          "/v1/messages",
+		{providers.Anthropic, providers.CountTokens}:       "/v1/messages/count_tokens",
+	}[endpoint{call.Format, call.Operation}]
+	return path, ok
 }
 
 func geminiAction(call providers.Call) (string, bool) {

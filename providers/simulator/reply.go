@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/understudyhq/understudy/providers/simulator/sample"
 )
 
 // reply is what a prompt is answered with, in no format: a text, or a call.
@@ -35,7 +37,7 @@ func (x *exchange) reply(p *prompt) reply {
 	if t, ok := p.pickTool(); ok {
 		args := "{}"
 		if t.schema.Exists() {
-			args = sample(t.schema)
+			args = sample.JSON(t.schema)
 		}
 		r.call = &call{name: t.name, args: args}
 		r.usage.output = countTokens(t.name) + countTokens(args)
@@ -69,7 +71,7 @@ func (p *prompt) answer() string {
 		return strings.TrimSpace(echo)
 	}
 	if p.schema.Exists() {
-		return sample(p.schema)
+		return sample.JSON(p.schema)
 	}
 	return fmt.Sprintf("Simulated answer %d of %s: read %d tokens in %d parts.",
 		p.turn, p.model, p.inputTokens(), len(p.sections))

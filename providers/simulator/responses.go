@@ -13,7 +13,7 @@ func (x *exchange) responses() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
 	item := x.outputItem(r, "completed")
 	if x.wantsCompaction() {
@@ -34,7 +34,7 @@ func (x *exchange) compact() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	r := x.reply(p)
 	output := x.userMessages()
 	x.send(object{
@@ -53,7 +53,7 @@ func (x *exchange) countInput() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p)
+	x.pace(p.marks)
 	x.send(object{"object": "response.input_tokens", "input_tokens": p.inputTokens()})
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/understudyhq/understudy/providers/simulator/inprocess"
 )
 
 // DefaultCacheTTL is how long a prompt prefix stays cached after its last use.
@@ -87,6 +89,10 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(refused)
 	}
 }
+
+// Transport returns a RoundTripper that calls u in process, whatever the URL's host. It is
+// as good as a connection: see [inprocess.Transport].
+func (u *Upstream) Transport() http.RoundTripper { return inprocess.Transport{Handler: u} }
 
 func (u *Upstream) serves(model string) bool {
 	return len(u.models) == 0 || slices.Contains(u.models, model)

@@ -1,4 +1,5 @@
-package simulator
+// Package inprocess calls an http.Handler as an http.Client would, without sockets.
+package inprocess
 
 import (
 	"context"
@@ -11,17 +12,19 @@ import (
 	"syscall"
 )
 
-// Transport returns a RoundTripper that serves requests in process, without sockets. It
-// behaves as a connection would: answers stream as they are written, with backpressure;
-// canceling the request fails the call or the body's reads; closing the body ends the
-// handler; a cut is a reset connection. Nothing is left running once a body was read to
-// its end or closed.
-func (u *Upstream) Transport() http.RoundTripper { return transport{u} }
+// Transport serves requests with Handler as if a connection lay between them: answers
+// stream as they are written, with backpressure; canceling the request fails the call or
+// the body's reads; closing the body ends the handler; a handler that panics with
+// http.ErrAbortHandler is a reset connection. Any other panic is not caught.
+//
+// Nothing is left running once a body was read to its end or closed. The handler must
+// honour its request's context, since Close waits for it.
+type Transport struct{ Handler http.Handler }
 
-type transport struct{ handler http.Handler }
+var _ http.RoundTripper = Transport{}
 
 // RoundTrip implements http.RoundTripper.
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		closeBody(r)
 		return nil, err
@@ -56,7 +59,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // handle runs the handler and returns why the connection broke; nil = it did not.
-func (t transport) handle(a *answer, r *http.Request) (err error) {
+func (t Transport) handle(a *answer, r *http.Request) (err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -66,7 +69,7 @@ func (t transport) handle(a *answer, r *http.Request) (err error) {
 			panic(p) // a bug of ours, which must not pass for an upstream's trouble
 		}
 	}()
-	t.handler.ServeHTTP(a, r)
+	t.Handler.ServeHTTP(a, r)
 	a.WriteHeader(http.StatusOK)
 	return nil
 }
