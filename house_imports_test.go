@@ -22,7 +22,7 @@ func layers() []layer {
 		{"http", []string{"actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/peek", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"actors", []string{"providers", "config", "internal/cooldown", "internal/session", "internal/strategy"}, "actors decide and never touch a body or a wire format"},
 		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
-		{"providers/simulator", []string{"providers", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
+		{"providers/simulator/...", []string{"providers", "providers/simulator/*", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
 		{"providers/*", []string{"providers", "internal/peek"}, "one vendor's quirks concern no other vendor and no other layer"},
 		{"internal/llm/llmtest", []string{"internal/llm", "internal/sse"}, "the codecs' suite knows the canonical form, not the formats"},
 		{"internal/llm/*", []string{"internal/llm", "internal/sse"}, "codecs meet in the canonical form; importing each other makes pairs of them"},

@@ -50,6 +50,16 @@ func TestHouse_FindsForbiddenImportsOfOurs(t *testing.T) {
 		"compat builds on openai": {
 			files: map[string]string{"providers/compat/a.go": importing("compat", modulePath+"/providers/openai")},
 		},
+		"the simulator knows of the gateway": {
+			files: map[string]string{
+				"providers/simulator/a.go":      importing("simulator", modulePath+"/providers/simulator/part", modulePath+"/actors"),
+				"providers/simulator/part/a.go": importing("part", modulePath+"/providers", modulePath+"/http"),
+			},
+			want: []string{
+				"providers/simulator/a.go:4: providers/simulator may not import actors",
+				"providers/simulator/part/a.go:4: providers/simulator/part may not import http",
+			},
+		},
 		"codecs know of each other": {
 			files: map[string]string{"internal/llm/chat/a.go": importing("chat", modulePath+"/internal/llm", modulePath+"/internal/llm/gemini")},
 			want:  []string{"internal/llm/chat/a.go:4: internal/llm/chat may not import internal/llm/gemini"},
