@@ -136,3 +136,15 @@ func (a *asker) close() {
 		}
 	}
 }
+
+// questionOf numbers the answers that stand in for an actor: they carry the question back.
+func questionOf(message any) uint64 {
+	if q, ok := message.(numbered); ok {
+		return q.question()
+	}
+	return 0
+}
+
+func (b bounced) question() uint64 { return questionOf(b.Message) }
+func (s shed) question() uint64    { return questionOf(s.Message) }
+func (c crashed) question() uint64 { return questionOf(c.Message) }

@@ -45,7 +45,6 @@ type backoff struct {
 	told   func(failure)
 
 	mu      sync.Mutex
-	closed  bool
 	pending map[*time.Timer]struct{} // restarts that wait
 }
 
@@ -78,9 +77,6 @@ func (b *backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child 
 func (b *backoff) later(d time.Duration, restart func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return
-	}
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
 		b.mu.Lock()
@@ -94,11 +90,10 @@ func (b *backoff) later(d time.Duration, restart func()) {
 	b.pending[t] = struct{}{}
 }
 
-// close forgets the restarts that wait. The parent calls it when it stops.
-func (b *backoff) close() {
+// cancel forgets the restarts that wait. The parent calls it when it stops or restarts.
+func (b *backoff) cancel() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
 	for t := range b.pending {
 		t.Stop()
 	}

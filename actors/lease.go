@@ -43,8 +43,7 @@ type Lease struct {
 	Model      string // the upstream's own name
 	Why        Why
 
-	route   string // the name the client used
-	session session.Keys
+	session session.Key
 	owner   *actor.PID // the credential's actor
 }
 

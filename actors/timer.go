@@ -23,3 +23,28 @@ func unhandled(c actor.Context) {
 		panic(fmt.Sprintf("unhandled message %T", c.Message()))
 	}
 }
+
+// alarm is the one timer of an actor. The zero value is not set. A message of an alarm
+// that was set anew may still be under way: handlers check their state.
+type alarm struct {
+	due  time.Time
+	stop scheduler.CancelFunc
+}
+
+// at sends msg to the actor of c at due, unless an earlier alarm is set: its handler sets
+// the next one. So an alarm that moves later again and again costs nothing.
+func (a *alarm) at(c actor.Context, due time.Time, msg any) {
+	now := time.Now()
+	if a.stop != nil && a.due.After(now) && !a.due.After(due) {
+		return
+	}
+	a.cancel()
+	a.due, a.stop = due, after(c, due.Sub(now), msg)
+}
+
+func (a *alarm) cancel() {
+	if a.stop != nil {
+		a.stop()
+		a.stop = nil
+	}
+}

@@ -1,0 +1,229 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/scheduler"
+
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Messages the parent of the credentials takes, besides modelsListed. It answers apply.
+type (
+	// apply makes plan the truth. It is answered with applied once the router knows.
+	apply struct{ plan Plan }
+	// announce asks an actor to tell the router all that the router should know of it.
+	announce struct{}
+	// respawn is the alarm for a credential whose actor was given up.
+	respawn struct{ id providers.CredentialID }
+	// retired says that a removed credential has no open lease any more.
+	retired struct{ pid *actor.PID }
+)
+
+// applied answers apply.
+type applied struct{}
+
+// credentialRestarts says how often a credential's actor may fail before it is given up.
+var credentialRestarts = restartLimits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
+
+// How long a credential that was given up is left alone; it doubles each time.
+const (
+	respawnBase = 10 * time.Second
+	respawnCap  = 5 * time.Minute
+)
+
+// credentialRow is one credential as its parent keeps it. Its memory outlives the actor.
+type credentialRow struct {
+	credential *providers.Credential
+	order      int
+	memory     *credentialMemory
+	pid        *actor.PID // nil while it is given up
+	givenUp    int        // times in a row
+	cancel     scheduler.CancelFunc
+}
+
+// credentialsMemory is what survives a restart of the parent itself. It is used in the
+// parent's turns only, its supervisor's decisions included.
+type credentialsMemory struct {
+	rows  map[providers.CredentialID]*credentialRow
+	byPID map[string]providers.CredentialID // living actors
+	// listed are the models of upstreams without configured ones.
+	listed map[string][]string
+}
+
+// credentialsActor is the parent of all credentials: it spawns, removes and respawns them,
+// and does nothing else, because its restart restarts them all.
+type credentialsActor struct {
+	*credentialsMemory
+	w          *wiring
+	settings   Settings
+	supervisor *backoff
+}
+
+// credentialsProps describes the one parent of an engine's credentials.
+func credentialsProps(w *wiring) *actor.Props {
+	memory := &credentialsMemory{
+		rows:   map[providers.CredentialID]*credentialRow{},
+		byPID:  map[string]providers.CredentialID{},
+		listed: map[string][]string{},
+	}
+	supervisor := newBackoff(credentialRestarts, func(f failure) {
+		id := memory.byPID[f.Child.Id]
+		w.supervised("credential "+string(id), f)
+		w.tell(CredentialDown{Credential: id, Reason: f.Why.String(), Failed: f.Stop})
+	})
+	return w.props(func() actor.Actor {
+		return &credentialsActor{credentialsMemory: memory, w: w, supervisor: supervisor}
+	}, actor.WithSupervisor(supervisor))
+}
+
+// Receive is part of actor.Actor.
+func (a *credentialsActor) Receive(c actor.Context) {
+	switch msg := c.Message().(type) {
+	case *actor.Started:
+		c.Request(c.Parent(), planWanted{})
+	case apply:
+		a.apply(c, msg.plan)
+		if c.Sender() != nil {
+			c.Respond(applied{})
+		}
+	case announce:
+		a.announce(c)
+	case modelsListed:
+		a.listed[msg.upstream] = msg.models
+		c.Send(a.w.router, msg)
+	case respawn:
+		a.respawn(c, msg.id)
+	case retired:
+		c.Stop(msg.pid)
+	case *actor.Terminated:
+		a.terminated(c, msg.Who)
+	case *actor.Stopping, *actor.Restarting:
+		a.cancelAlarms()
+	default:
+		unhandled(c)
+	}
+}
+
+func (a *credentialsActor) apply(c actor.Context, plan Plan) {
+	a.settings = plan.Settings
+	c.Send(a.w.router, configure{plan.Settings})
+	c.Send(a.w.sessions, configure{plan.Settings})
+	wanted := make(map[providers.CredentialID]bool, len(plan.Credentials))
+	for order, credential := range plan.Credentials {
+		wanted[credential.ID] = true
+		a.put(c, credential, order)
+	}
+	for id, row := range a.rows {
+		if !wanted[id] {
+			a.remove(c, row)
+		}
+	}
+	for _, row := range a.rows {
+		if row.pid != nil {
+			c.Send(row.pid, configure{plan.Settings})
+		}
+	}
+	c.Send(a.w.router, announced{})
+}
+
+// put adds a credential, or changes the one of that id.
+func (a *credentialsActor) put(c actor.Context, credential *providers.Credential, order int) {
+	row, ok := a.rows[credential.ID]
+	if !ok {
+		row = &credentialRow{memory: &credentialMemory{models: map[string]*modelMemory{}}}
+		a.rows[credential.ID] = row
+	}
+	changed := row.credential != credential || row.order != order
+	row.credential, row.order = credential, order
+	if row.pid == nil && row.cancel == nil {
+		a.spawn(c, row)
+		return
+	}
+	if changed && row.pid != nil {
+		c.Send(row.pid, rotate{credential})
+		a.tellJoined(c, row)
+	}
+}
+
+func (a *credentialsActor) spawn(c actor.Context, row *credentialRow) {
+	row.memory.credential, row.memory.settings = row.credential, a.settings
+	row.pid = c.Spawn(credentialProps(a.w, row.memory))
+	a.byPID[row.pid.Id] = row.credential.ID
+	a.tellJoined(c, row)
+}
+
+func (a *credentialsActor) tellJoined(c actor.Context, row *credentialRow) {
+	c.Send(a.w.router, joined{row.credential, row.pid, row.order})
+	c.Send(a.w.ledger, CredentialJoined{row.credential})
+}
+
+// remove takes a credential out. Its actor stays until the requests it serves have ended.
+func (a *credentialsActor) remove(c actor.Context, row *credentialRow) {
+	id := row.credential.ID
+	delete(a.rows, id)
+	a.w.tell(CredentialLeft{id})
+	c.Send(a.w.sessions, CredentialLeft{id})
+	if row.cancel != nil {
+		row.cancel()
+	}
+	if row.pid != nil {
+		delete(a.byPID, row.pid.Id)
+		c.Send(row.pid, retire{})
+	}
+}
+
+func (a *credentialsActor) announce(c actor.Context) {
+	c.Send(a.w.router, configure{a.settings})
+	for _, row := range a.rows {
+		if row.pid == nil {
+			continue
+		}
+		c.Send(a.w.router, joined{row.credential, row.pid, row.order})
+		c.Send(row.pid, announce{})
+	}
+	for upstream, models := range a.listed {
+		c.Send(a.w.router, modelsListed{upstream, models})
+	}
+	c.Send(a.w.router, announced{})
+}
+
+// terminated respawns, after a while, a credential whose actor was given up.
+func (a *credentialsActor) terminated(c actor.Context, pid *actor.PID) {
+	id, ok := a.byPID[pid.Id]
+	if !ok {
+		return // removed
+	}
+	delete(a.byPID, pid.Id)
+	row := a.rows[id]
+	row.pid = nil
+	d := respawnCap
+	if row.givenUp < 6 {
+		d = min(respawnBase<<row.givenUp, respawnCap)
+	}
+	row.givenUp++
+	row.cancel = after(c, d, respawn{id})
+}
+
+func (a *credentialsActor) respawn(c actor.Context, id providers.CredentialID) {
+	row, ok := a.rows[id]
+	if !ok || row.pid != nil {
+		return
+	}
+	row.cancel = nil
+	a.spawn(c, row)
+}
+
+// cancelAlarms readies the memory for another incarnation, which spawns everything anew.
+func (a *credentialsActor) cancelAlarms() {
+	a.supervisor.cancel()
+	clear(a.byPID)
+	for _, row := range a.rows {
+		if row.cancel != nil {
+			row.cancel()
+			row.cancel = nil
+		}
+		row.pid = nil
+	}
+}

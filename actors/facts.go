@@ -1,0 +1,83 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/understudyhq/understudy/internal/cooldown"
+	"github.com/understudyhq/understudy/internal/session"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Fact is something that happened in the engine. Facts are values without secrets; they
+// reach subscribers through the ledger.
+type Fact interface{ fact() }
+
+// Facts about credentials and their models.
+type (
+	// CredentialJoined says that a credential can be picked from now on, or was changed.
+	CredentialJoined struct{ Credential *providers.Credential }
+	// CredentialLeft says that a credential was removed. Requests it serves may still end well.
+	CredentialLeft struct{ Credential providers.CredentialID }
+	// CredentialDown says that a credential's actor failed and is not picked until it is back.
+	CredentialDown struct {
+		Credential providers.CredentialID
+		Reason     string
+		Failed     bool // given up for longer, not just restarting
+	}
+	// CredentialUp says that a credential's actor is back.
+	CredentialUp struct{ Credential providers.CredentialID }
+	// Rested says that a credential (Model empty) or one of its models rests, or does no
+	// longer: then State is not resting.
+	Rested struct {
+		Credential providers.CredentialID
+		Model      string
+		State      cooldown.State
+	}
+)
+
+// Facts about sessions.
+type (
+	// SessionBound says which credential serves a session from now on.
+	SessionBound struct {
+		Key        session.Key
+		Credential providers.CredentialID
+	}
+	// SessionExpired says that a session has no credential any more.
+	SessionExpired struct{ Key session.Key }
+)
+
+// Attempted says how one lease ended.
+type Attempted struct {
+	Lease      uint64
+	Credential providers.CredentialID
+	Model      string // the upstream's own name
+	Route      string // the name the client used
+	Outcome    providers.Outcome
+	Duration   time.Duration // from grant to report
+	Overdue    bool          // nobody reported it; it was taken back
+}
+
+// Supervised says that an actor failed and what was done about it.
+type Supervised struct {
+	Actor   string // its path below the guardian
+	Reason  string
+	Stopped bool
+}
+
+func (CredentialJoined) fact() {}
+func (CredentialLeft) fact()   {}
+func (CredentialDown) fact()   {}
+func (CredentialUp) fact()     {}
+func (Rested) fact()           {}
+func (SessionBound) fact()     {}
+func (SessionExpired) fact()   {}
+func (Attempted) fact()        {}
+func (Supervised) fact()       {}
+
+// Event is one fact as subscribers see it.
+type Event struct {
+	Seq     uint64 // counts up by one; a gap means that this subscriber was too slow
+	At      time.Time
+	Dropped uint64 // events this subscriber has missed so far
+	Fact    Fact
+}

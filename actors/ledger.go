@@ -1,0 +1,219 @@
+package actors
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/understudyhq/understudy/internal/cooldown"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Messages the ledger takes, besides every Fact. It answers takeSnapshot.
+type (
+	takeSnapshot struct{}                // answered with Snapshot
+	subscribe    struct{ *subscription } // events flow until unsubscribe
+	unsubscribe  struct{ *subscription }
+)
+
+// Snapshot is what the engine knows at one instant.
+type Snapshot struct {
+	At          time.Time
+	Credentials []CredentialView // by id
+	Sessions    int              // bound ones
+	Attempts    uint64           // leases that ended
+	Overdue     uint64           // of those, never reported
+	Failures    uint64           // of actors
+}
+
+// CredentialView is one credential at one instant.
+type CredentialView struct {
+	ID       providers.CredentialID
+	Provider string
+	Account  string
+	Status   string // active, resting, unauthorized, disabled, restarting or failed
+	Reason   string // why, when it is not active
+	Until    time.Time
+	Models   []ModelView // those that were used or rest
+	Attempts uint64
+	Served   uint64
+	Failed   uint64
+	Usage    providers.Usage
+}
+
+// ModelView is one model of a credential at one instant.
+type ModelView struct {
+	Name  string
+	State cooldown.State
+}
+
+// record is one credential as the ledger keeps it.
+type record struct {
+	credential *providers.Credential
+	down       CredentialDown // zero while its actor is well
+	rest       cooldown.State
+	models     map[string]cooldown.State
+	attempts   uint64
+	served     uint64
+	failed     uint64
+	usage      providers.Usage
+}
+
+// ledger counts what happened and passes it on to subscribers.
+type ledger struct {
+	records     map[providers.CredentialID]*record
+	subscribers map[*subscription]struct{}
+	seq         uint64
+	sessions    map[[16]byte]struct{}
+	attempts    uint64
+	overdue     uint64
+	failures    uint64
+}
+
+func newLedger(*wiring) actor.Actor {
+	return &ledger{
+		records:     map[providers.CredentialID]*record{},
+		subscribers: map[*subscription]struct{}{},
+		sessions:    map[[16]byte]struct{}{},
+	}
+}
+
+// Receive is part of actor.Actor.
+func (l *ledger) Receive(c actor.Context) {
+	switch msg := c.Message().(type) {
+	case Fact:
+		l.note(msg)
+		l.publish(msg)
+	case takeSnapshot:
+		c.Respond(l.snapshot(time.Now()))
+	case subscribe:
+		l.subscribers[msg.subscription] = struct{}{}
+	case unsubscribe:
+		delete(l.subscribers, msg.subscription)
+	default:
+		unhandled(c)
+	}
+}
+
+func (l *ledger) note(f Fact) {
+	switch f := f.(type) {
+	case Attempted:
+		l.attempted(f)
+	case CredentialJoined:
+		r, ok := l.records[f.Credential.ID]
+		if !ok {
+			r = &record{models: map[string]cooldown.State{}}
+			l.records[f.Credential.ID] = r
+		}
+		r.credential, r.down = f.Credential, CredentialDown{}
+	case CredentialLeft:
+		delete(l.records, f.Credential)
+	case CredentialDown:
+		l.with(f.Credential, func(r *record) { r.down = f })
+	case CredentialUp:
+		l.with(f.Credential, func(r *record) { r.down = CredentialDown{} })
+	case Rested:
+		l.with(f.Credential, func(r *record) {
+			if f.Model == "" {
+				r.rest = f.State
+			} else {
+				r.models[f.Model] = f.State
+			}
+		})
+	case SessionBound:
+		l.sessions[f.Key] = struct{}{}
+	case SessionExpired:
+		delete(l.sessions, f.Key)
+	case Supervised:
+		l.failures++
+	}
+}
+
+func (l *ledger) with(id providers.CredentialID, change func(*record)) {
+	if r, ok := l.records[id]; ok {
+		change(r)
+	}
+}
+
+func (l *ledger) attempted(f Attempted) {
+	l.attempts++
+	if f.Overdue {
+		l.overdue++
+	}
+	l.with(f.Credential, func(r *record) {
+		r.attempts++
+		if _, known := r.models[f.Model]; !known {
+			r.models[f.Model] = cooldown.State{}
+		}
+		switch {
+		case f.Outcome.Kind == providers.Success:
+			r.served++
+		case f.Outcome.Retryable():
+			r.failed++
+		}
+		r.usage.InputTokens += f.Outcome.Usage.InputTokens
+		r.usage.OutputTokens += f.Outcome.Usage.OutputTokens
+		r.usage.CachedTokens += f.Outcome.Usage.CachedTokens
+		r.usage.CacheWriteTokens += f.Outcome.Usage.CacheWriteTokens
+	})
+}
+
+// publish passes a fact on. A subscriber that is too slow misses it and is told how many.
+func (l *ledger) publish(f Fact) {
+	if len(l.subscribers) == 0 {
+		return
+	}
+	l.seq++
+	at := time.Now()
+	for s := range l.subscribers {
+		s.offer(Event{Seq: l.seq, At: at, Fact: f})
+	}
+}
+
+func (l *ledger) snapshot(now time.Time) Snapshot {
+	s := Snapshot{At: now, Sessions: len(l.sessions), Attempts: l.attempts, Overdue: l.overdue, Failures: l.failures}
+	for _, r := range l.records {
+		s.Credentials = append(s.Credentials, r.view(now))
+	}
+	slices.SortFunc(s.Credentials, func(a, b CredentialView) int { return cmp.Compare(a.ID, b.ID) })
+	return s
+}
+
+func (r *record) view(now time.Time) CredentialView {
+	v := CredentialView{
+		ID: r.credential.ID, Provider: r.credential.Upstream.Name, Account: r.credential.Account,
+		Attempts: r.attempts, Served: r.served, Failed: r.failed, Usage: r.usage,
+	}
+	resting := 0
+	var soonest cooldown.State
+	for _, name := range slices.Sorted(maps.Keys(r.models)) {
+		state := r.models[name]
+		v.Models = append(v.Models, ModelView{name, state})
+		if state.Resting(now) {
+			resting++
+			if soonest.Until.IsZero() || state.Until.Before(soonest.Until) {
+				soonest = state
+			}
+		}
+	}
+	switch {
+	case r.credential.Disabled:
+		v.Status = "disabled"
+	case r.down.Failed:
+		v.Status, v.Reason = "failed", r.down.Reason
+	case r.down.Credential != "":
+		v.Status, v.Reason = "restarting", r.down.Reason
+	case r.rest.Resting(now) && r.rest.Kind == providers.Unauthorized:
+		v.Status, v.Reason, v.Until = "unauthorized", string(r.rest.Kind), r.rest.Until
+	case r.rest.Resting(now):
+		v.Status, v.Reason, v.Until = "resting", string(r.rest.Kind), r.rest.Until
+	case resting > 0 && resting == len(r.models):
+		v.Status, v.Reason, v.Until = "resting", string(soonest.Kind), soonest.Until
+	default:
+		v.Status = "active"
+	}
+	return v
+}

@@ -1,0 +1,157 @@
+package actors
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// Messages the guardian takes, besides apply. It answers started.
+type (
+	// started asks whether the engine is up. It is answered with applied.
+	started struct{}
+	// planWanted asks for the present plan, after a restart. It is answered with apply.
+	planWanted struct{}
+)
+
+// engineRestarts says how often the actors every request needs may fail before the whole
+// engine is given up.
+var engineRestarts = restartLimits{Max: 10, Within: 10 * time.Second, Base: 10 * time.Millisecond, Cap: time.Second}
+
+// guardian is the root of the engine's tree. It keeps the plan, so that a child that
+// restarts finds it again, and ends the engine when a child cannot be kept alive.
+type guardian struct {
+	w          *wiring
+	plan       Plan
+	planned    bool
+	supervisor *backoff
+	ended      func(error) // called once, when the guardian has stopped
+	why        *error
+}
+
+func guardianProps(w *wiring, ended func(error)) *actor.Props {
+	var why error
+	supervisor := newBackoff(engineRestarts, func(f failure) {
+		w.supervised("engine", f)
+		if f.Stop {
+			why = fmt.Errorf("engine actor %s failed too often: %s", f.Child.Id, f.Why)
+			w.root.Stop(w.guardian)
+		}
+	})
+	return w.props(func() actor.Actor {
+		return &guardian{w: w, supervisor: supervisor, ended: ended, why: &why}
+	}, actor.WithSupervisor(supervisor))
+}
+
+// Receive is part of actor.Actor.
+func (g *guardian) Receive(c actor.Context) {
+	switch msg := c.Message().(type) {
+	case *actor.Started:
+		g.spawn(c)
+	case started:
+		c.Respond(applied{})
+	case apply:
+		g.plan, g.planned = msg.plan, true
+		c.Forward(g.w.credentials)
+	case planWanted:
+		if g.planned {
+			c.Respond(apply{g.plan})
+		}
+	case *actor.Stopping:
+		g.supervisor.cancel()
+	case *actor.Stopped:
+		g.ended(*g.why)
+	case *actor.Terminated:
+	default:
+		unhandled(c)
+	}
+}
+
+func (g *guardian) spawn(c actor.Context) {
+	w := g.w
+	for _, child := range []struct {
+		pid   *actor.PID
+		props *actor.Props
+	}{
+		{w.ledger, w.props(func() actor.Actor { return newLedger(w) })},
+		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))},
+		{w.sessions, sessionsProps(w)},
+		{w.credentials, credentialsProps(w)},
+	} {
+		name := child.pid.Id[len(c.Self().Id)+1:]
+		if _, err := c.SpawnNamed(child.props, name); err != nil {
+			panic(fmt.Errorf("spawn %s: %w", name, err))
+		}
+	}
+}
+
+// routerLimit bounds the requests that wait for the router; more are told to come later.
+const routerLimit = 100_000
+
+// wiring is what all actors of one engine share: where the others are, and how an actor is
+// made. It is complete before the first actor starts and never changes.
+type wiring struct {
+	system      *actor.ActorSystem
+	root        *actor.RootContext
+	logger      *slog.Logger
+	guardian    *actor.PID
+	router      *actor.PID
+	credentials *actor.PID
+	sessions    *actor.PID
+	ledger      *actor.PID
+}
+
+// newWiring lays the names of one engine's actors below a name of its own.
+func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
+	name := "understudy" + system.ProcessRegistry.NextId()
+	at := func(child string) *actor.PID { return system.NewLocalPID(name + "/" + child) }
+	return &wiring{
+		system:      system,
+		root:        system.Root,
+		logger:      logger,
+		guardian:    system.NewLocalPID(name),
+		router:      at("router"),
+		credentials: at("credentials"),
+		sessions:    at("sessions"),
+		ledger:      at("ledger"),
+	}
+}
+
+// throughput is how many messages an actor handles before it lets others run.
+const throughput = 10
+
+// props describes an actor: guarded, with a lean mailbox and a short turn.
+func (w *wiring) props(producer func() actor.Actor, options ...actor.PropsOption) *actor.Props {
+	all := append([]actor.PropsOption{
+		actor.WithMailbox(lean(w.root, 0)),
+		actor.WithDispatcher(actor.NewDefaultDispatcher(throughput)),
+	}, options...)
+	return actor.PropsFromProducer(guard(producer, w.trouble), all...)
+}
+
+// limited gives an actor a mailbox that sheds asks beyond limit.
+func (w *wiring) limited(limit int32) actor.PropsOption {
+	return actor.WithMailbox(lean(w.root, limit))
+}
+
+// tell sends a fact to the two actors that keep a picture of the whole.
+func (w *wiring) tell(f Fact) {
+	var msg any = f
+	w.root.Send(w.router, msg)
+	w.root.Send(w.ledger, msg)
+}
+
+func (w *wiring) tellRouter(f Fact) { w.root.Send(w.router, f) }
+
+// trouble logs a panic that no supervisor sees.
+func (w *wiring) trouble(c actor.Context, why crash) {
+	w.logger.Error("actor failed while stopping", slog.String("actor", c.Self().Id), slog.Any("err", why), slog.String("stack", string(why.Stack)))
+}
+
+// supervised logs what a supervisor decided and tells the ledger.
+func (w *wiring) supervised(what string, f failure) {
+	w.logger.Error("actor failed", slog.String("actor", what), slog.Any("err", f.Why), slog.Bool("stopped", f.Stop), slog.String("stack", string(f.Why.Stack)))
+	w.root.Send(w.ledger, Supervised{Actor: what, Reason: f.Why.String(), Stopped: f.Stop})
+}

@@ -1,0 +1,114 @@
+package actors
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/understudyhq/understudy/internal/session"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Messages a session takes, besides Bind, announce and CredentialLeft. It answers none.
+type (
+	expire struct{} // the session's own alarm
+	// lost tells the parent that a session stops without having asked.
+	lost struct {
+		key session.Key
+		pid *actor.PID
+	}
+)
+
+// sessionTTL is how long bindings live, shared by all sessions of one parent: the parent
+// sets it, sessions read it when their alarm is due.
+type sessionTTL struct{ d atomic.Int64 }
+
+func (t *sessionTTL) set(d time.Duration) { t.d.Store(int64(max(d, minTTL))) }
+func (t *sessionTTL) get() time.Duration  { return max(time.Duration(t.d.Load()), minTTL) }
+
+// sessionActor owns one binding: which credential serves a client's session, and for how
+// long. It asks its parent to let it go once the TTL has passed since the last Bind.
+// There may be a million of them, so it is small: shared things are behind one pointer.
+type sessionActor struct {
+	kind       *sessionKind
+	key        session.Key
+	credential providers.CredentialID
+	lease      uint64 // that served last
+	usedAt     int64  // Unix nanoseconds
+	binds      uint32
+	alarm      func() // cancels the alarm
+}
+
+// sessionKind is what all sessions of one parent share.
+type sessionKind struct {
+	w   *wiring
+	ttl *sessionTTL
+}
+
+func sessionProps(w *wiring, ttl *sessionTTL) *actor.Props {
+	kind := &sessionKind{w, ttl}
+	return w.props(func() actor.Actor { return &sessionActor{kind: kind} })
+}
+
+// Receive is part of actor.Actor.
+func (s *sessionActor) Receive(c actor.Context) {
+	switch msg := c.Message().(type) {
+	case Bind:
+		s.bind(c, msg)
+	case expire:
+		s.expire(c)
+	case announce:
+		s.kind.w.tellRouter(SessionBound{s.key, s.credential})
+	case CredentialLeft:
+		if msg.Credential == s.credential {
+			s.leave(c)
+		}
+	case *actor.Stopping:
+		s.stop(c)
+	default:
+		unhandled(c)
+	}
+}
+
+func (s *sessionActor) bind(c actor.Context, msg Bind) {
+	s.key = msg.Key
+	s.binds++
+	s.usedAt = time.Now().UnixNano()
+	if s.alarm == nil {
+		s.alarm = after(c, s.kind.ttl.get(), expire{})
+	}
+	if msg.Lease < s.lease {
+		return // an answer that came late moves nothing
+	}
+	s.lease = msg.Lease
+	if s.credential != msg.Credential {
+		s.credential = msg.Credential
+		s.kind.w.tell(SessionBound{s.key, s.credential})
+	}
+}
+
+// expire asks to be let go or, if the session was used meanwhile, sets the alarm for what
+// is left: one timer per session, and none to reset per request.
+func (s *sessionActor) expire(c actor.Context) {
+	if left := s.kind.ttl.get() - time.Duration(time.Now().UnixNano()-s.usedAt); left > 0 {
+		s.alarm = after(c, left, expire{})
+		return
+	}
+	s.leave(c)
+}
+
+func (s *sessionActor) leave(c actor.Context) {
+	if s.alarm != nil {
+		s.alarm()
+		s.alarm = nil
+	}
+	c.Send(c.Parent(), expiring{s.key, s.binds})
+}
+
+func (s *sessionActor) stop(c actor.Context) {
+	if s.alarm != nil {
+		s.alarm()
+	}
+	c.Send(c.Parent(), lost{s.key, c.Self()})
+}

@@ -1,0 +1,249 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Options say where an engine lives.
+type Options struct {
+	// Logger takes the engine's own lines. Required.
+	Logger *slog.Logger
+	// Host is an actor system to live in; nil = one of its own.
+	Host *actor.ActorSystem
+}
+
+// System is the engine: an actor tree behind plain functions. All methods are safe for
+// concurrent use. No PID leaves this package.
+type System struct {
+	w         *wiring
+	own       bool // the actor system is ours to shut down
+	asker     *asker
+	leases    atomic.Uint64 // numbers handed out
+	stopping  atomic.Bool
+	stopped   chan struct{} // closed when the guardian has stopped
+	err       error         // why, if by itself; read after stopped
+	mu        sync.Mutex
+	listeners map[*subscription]struct{}
+}
+
+// Start starts an engine and waits until it serves plan.
+func Start(ctx context.Context, o Options, plan Plan) (*System, error) {
+	host := o.Host
+	if host == nil {
+		host = newActorSystem(o.Logger)
+	}
+	s := &System{
+		w:         newWiring(host, o.Logger),
+		own:       o.Host == nil,
+		stopped:   make(chan struct{}),
+		listeners: map[*subscription]struct{}{},
+	}
+	s.asker = newAsker(host.Root, s.late)
+	if _, err := host.Root.SpawnNamed(guardianProps(s.w, s.ended), s.w.guardian.Id); err != nil {
+		return nil, fmt.Errorf("start the engine: %w", err)
+	}
+	if err := s.Apply(ctx, plan); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// newActorSystem makes an actor system that logs its own troubles through logger and opens
+// nothing global.
+func newActorSystem(logger *slog.Logger) *actor.ActorSystem {
+	return actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(quiet{logger.Handler()}) }),
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
+		actor.WithDeadLetterRequestLogging(false),
+	)
+}
+
+// Acquire asks for leave to use a credential once. Every lease must be reported.
+// Errors: *UnknownModelError, *FormatError, *NoCredentialError, ErrOverloaded, ErrStopped,
+// or the cause of ctx.
+func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
+	for {
+		if s.stopping.Load() {
+			return Lease{}, ErrStopped
+		}
+		id := s.leases.Add(1)
+		answer, err := s.asker.ask(ctx, s.w.router, acquire{a, id}, id)
+		if err != nil {
+			return Lease{}, err
+		}
+		switch answer := answer.(type) {
+		case Lease:
+			return answer, nil
+		case denied:
+			return Lease{}, answer.err
+		case shed:
+			return Lease{}, ErrOverloaded
+		case bounced:
+			a.Exclude = s.unread(a.Exclude, answer.Message)
+		case crashed:
+			a.Exclude = s.unread(a.Exclude, answer.Message)
+		default: // a dead letter: the engine is on its way out
+			return Lease{}, ErrStopped
+		}
+	}
+}
+
+// unread excludes the credential whose actor could not handle msg. A crash of the router
+// itself excludes nobody: it is back for the next try, or the engine ends.
+func (s *System) unread(exclude []providers.CredentialID, msg any) []providers.CredentialID {
+	g, ok := msg.(grant)
+	if !ok {
+		return exclude
+	}
+	s.w.root.Send(s.w.router, abandoned{g.acquire.Session.Primary, g.credential})
+	return append(slices.Clip(exclude), g.credential)
+}
+
+// FirstByte says that the lease has served: its session is bound to its credential.
+func (s *System) FirstByte(l Lease) {
+	if !l.session.IsZero() {
+		s.w.root.Send(s.w.sessions, Bind{Key: l.session, Credential: l.Credential.ID, Lease: l.ID})
+	}
+}
+
+// Report ends a lease. A second report of one lease is ignored.
+func (s *System) Report(l Lease, o providers.Outcome) {
+	if l.owner != nil {
+		s.w.root.Send(l.owner, report{lease: l.ID, model: l.Model, outcome: o})
+	}
+}
+
+// Apply makes plan the truth and returns when the next Acquire will follow it. Rests,
+// cursors and bindings of credentials that did not change are kept.
+func (s *System) Apply(ctx context.Context, plan Plan) error {
+	_, err := s.asker.ask(ctx, s.w.guardian, apply{plan}, 0)
+	return err
+}
+
+// ModelsListed tells what an upstream without configured models has. Until it is told, such
+// an upstream is taken to serve any name.
+func (s *System) ModelsListed(upstream string, models []string) {
+	s.w.root.Send(s.w.credentials, modelsListed{upstream, models})
+}
+
+// Models lists the names that clients can use now.
+func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
+	answer, err := s.asker.ask(ctx, s.w.router, listModels{}, 0)
+	if err != nil {
+		return nil, err
+	}
+	models, ok := answer.([]ModelInfo)
+	if !ok {
+		return nil, ErrStopped
+	}
+	return models, nil
+}
+
+// Snapshot returns what the engine knows at one instant.
+func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
+	answer, err := s.asker.ask(ctx, s.w.ledger, takeSnapshot{}, 0)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	snapshot, ok := answer.(Snapshot)
+	if !ok {
+		return Snapshot{}, ErrStopped
+	}
+	return snapshot, nil
+}
+
+// Subscribe calls fn for every fact from now on, in order, in a goroutine of its own. A
+// slow fn misses events and is told how many. cancel ends it; fn may be running then.
+func (s *System) Subscribe(fn func(Event)) (cancel func()) {
+	sub := newSubscription(fn)
+	s.mu.Lock()
+	s.listeners[sub] = struct{}{}
+	s.mu.Unlock()
+	s.w.root.Send(s.w.ledger, subscribe{sub})
+	return func() {
+		s.mu.Lock()
+		delete(s.listeners, sub)
+		s.mu.Unlock()
+		s.w.root.Send(s.w.ledger, unsubscribe{sub})
+		sub.close()
+	}
+}
+
+// Stop ends the engine: further Acquires fail with ErrStopped, all actors stop, and nothing
+// of it is left in a host's actor system. It waits until ctx ends.
+func (s *System) Stop(ctx context.Context) error {
+	if s.stopping.Swap(true) {
+		return s.wait(ctx)
+	}
+	s.w.root.Stop(s.w.guardian)
+	if err := s.wait(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sub := range s.listeners {
+		sub.close()
+		<-sub.ended
+	}
+	s.asker.close()
+	if s.own {
+		s.w.system.Shutdown()
+	}
+	return nil
+}
+
+// Done is closed when the engine has stopped; Err then says why, if it was not by Stop.
+func (s *System) Done() <-chan struct{} { return s.stopped }
+
+// Err returns why the engine ended by itself; nil while it runs and after Stop.
+func (s *System) Err() error {
+	select {
+	case <-s.stopped:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+func (s *System) wait(ctx context.Context) error {
+	select {
+	case <-s.stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop the engine: %w", context.Cause(ctx))
+	}
+}
+
+// ended hears from the guardian that it has stopped.
+func (s *System) ended(why error) {
+	s.stopping.Store(true)
+	s.err = why
+	close(s.stopped)
+}
+
+// late takes answers that nobody waits for any more. A lease among them is given back.
+func (s *System) late(answer any) {
+	if lease, ok := answer.(Lease); ok {
+		s.Report(lease, providers.Outcome{Kind: providers.Canceled, Reason: "nobody waited for the lease"})
+	}
+}
+
+// quiet lets only warnings of the actor library through: its other lines repeat what the
+// engine logs itself.
+type quiet struct{ slog.Handler }
+
+// Enabled is part of slog.Handler.
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && q.Handler.Enabled(ctx, level)
+}
