@@ -22,7 +22,7 @@ func (l *lines) next() ([]byte, bool) {
 	}
 	line := l.text[l.at:end]
 	l.at = end + 1
-	if l.cr == end && l.lf == l.at {
+	if end == l.cr && l.at < len(l.text) && l.text[l.at] == '\n' {
 		l.at++
 	}
 	if l.lf < l.at {
