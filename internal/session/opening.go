@@ -147,28 +147,28 @@ func partText(part gjson.Result) string {
 
 func cut(text string) string { return text[:min(len(text), maxTextBytes)] }
 
-// fnv is a running FNV-1a hash of 64 bits.
-type fnv uint64
+// fnv1a is a running FNV-1a hash of 64 bits.
+type fnv1a uint64
 
 const (
-	fnvOffset fnv = 14695981039346656037
-	fnvPrime  fnv = 1099511628211
+	fnvOffset fnv1a = 14695981039346656037
+	fnvPrime  fnv1a = 1099511628211
 )
 
 // with goes on with a labelled line of text; an absent text leaves no trace.
-func (f fnv) with(label, text string) fnv {
+func (f fnv1a) with(label, text string) fnv1a {
 	if text == "" {
 		return f
 	}
 	return f.write(label).write(text).write("\n")
 }
 
-func (f fnv) write(s string) fnv {
+func (f fnv1a) write(s string) fnv1a {
 	for i := range len(s) {
-		f = (f ^ fnv(s[i])) * fnvPrime
+		f = (f ^ fnv1a(s[i])) * fnvPrime
 	}
 	return f
 }
 
 // String returns the hash in hexadecimal.
-func (f fnv) String() string { return fmt.Sprintf("%016x", uint64(f)) }
+func (f fnv1a) String() string { return fmt.Sprintf("%016x", uint64(f)) }
