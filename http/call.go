@@ -1,0 +1,183 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/internal/peek"
+	"github.com/understudyhq/understudy/internal/session"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// call is one request as the gateway understands it: what is asked of which model, and the
+// bytes that say so. Its owner releases body.
+type call struct {
+	operation providers.Operation
+	model     string    // as the client named it, reasoning suffix included
+	modelAt   peek.Span // where the body names it; zero = it does not
+	stream    bool
+	query     string // the client's raw query without its key
+	body      *buffer
+	acquire   actors.Acquire // grows by every credential that failed
+}
+
+// target is what a route and its path tell about a call.
+type target struct {
+	operation providers.Operation
+	model     string // empty = the body names it
+	stream    bool
+}
+
+// parse reads and checks one request. Its errors are answers: see errors.go.
+func (s *Server) parse(in *inbound, t target) (*call, error) {
+	body, err := s.readBody(in)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCall(in, t, body)
+	if err != nil {
+		body.release()
+		return nil, err
+	}
+	return c, nil
+}
+
+func newCall(in *inbound, t target, body *buffer) (*call, error) {
+	peeked, err := peek.Scan(body.bytes)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	c := &call{
+		operation: t.operation, model: t.model, stream: t.stream,
+		query: withoutKey(in.r.URL.RawQuery), body: body,
+	}
+	if c.model == "" {
+		c.model, c.modelAt, c.stream = peeked.Model, peeked.ModelAt, peeked.Stream
+	}
+	if c.model == "" {
+		return nil, missingModel("The request names no model.", nil)
+	}
+	route := withoutSuffix(c.model)
+	if !in.key.allows(route) {
+		return nil, errModelNotFound(c.model)
+	}
+	c.acquire = actors.Acquire{Model: route, Format: in.format}
+	if hasSession(t.operation) {
+		c.acquire.Session = session.From(in.r.Header, sessionBody(peeked), in.key.name+"\x00"+route)
+	}
+	return c, nil
+}
+
+// bodyError returns what a client is told about an error of peek.Scan.
+func bodyError(err error) error {
+	switch {
+	case errors.Is(err, peek.ErrNotObject):
+		return badRequest("invalid_json", "The request body is not a JSON object.", err)
+	case errors.Is(err, peek.ErrDuplicateModel):
+		return badRequest("invalid_json", "The request body names more than one model.", err)
+	case errors.Is(err, peek.ErrModelNotString):
+		return missingModel("The request's model is not a string.", err)
+	case errors.Is(err, peek.ErrTooDeep):
+		return badRequest("invalid_json", fmt.Sprintf("The request body is nested more than %d levels deep.", peek.MaxDepth), err)
+	default:
+		return badRequest("invalid_json", "The request body is not valid JSON.", err)
+	}
+}
+
+func missingModel(message string, cause error) error {
+	e := badRequest("missing_model", message, cause)
+	e.param = "model"
+	return e
+}
+
+// hasSession reports whether requests of an operation belong to conversations. The others
+// would make a session of every text they carry.
+func hasSession(op providers.Operation) bool {
+	switch op {
+	case providers.Generate, providers.CountTokens, providers.Compact:
+		return true
+	default:
+		return false
+	}
+}
+
+func sessionBody(r peek.Request) session.Body {
+	return session.Body{
+		Metadata: r.Metadata, Conversation: r.Conversation, ConversationID: r.ConversationID,
+		Messages: r.Messages, System: r.System,
+		Contents: r.Contents, SystemInstruction: r.SystemInstruction,
+		Input: r.Input, Instructions: r.Instructions,
+	}
+}
+
+// withoutSuffix cuts the reasoning suffix off a model name: "gpt(high)" is "gpt".
+func withoutSuffix(model string) string {
+	if !strings.HasSuffix(model, ")") {
+		return model
+	}
+	if i := strings.LastIndexByte(model, '('); i > 0 && i < len(model)-len("()") {
+		return model[:i]
+	}
+	return model
+}
+
+// relayCall serves every route whose body names the model.
+func (s *Server) relayCall(in *inbound) error {
+	return s.relayTo(in, target{operation: in.route.operation})
+}
+
+// relayGeminiCall serves Gemini's routes, whose path ends in {model}:{action}.
+func (s *Server) relayGeminiCall(in *inbound) error {
+	t, ok := geminiTarget(pathModel(in.r))
+	if !ok {
+		return &apiError{
+			status: http.StatusNotFound, code: "unknown_action", final: true,
+			message: "Unknown action: " + in.r.URL.Path + ".",
+		}
+	}
+	return s.relayTo(in, t)
+}
+
+func (s *Server) relayTo(in *inbound, t target) error {
+	c, err := s.parse(in, t)
+	if err != nil {
+		return err
+	}
+	defer c.body.release()
+	in.call = c
+	return s.serve(in, c)
+}
+
+// pathModel returns what follows /models/ in the path; model names may hold slashes.
+func pathModel(r *http.Request) string {
+	_, model, _ := strings.Cut(r.URL.Path, "/models/")
+	return model
+}
+
+// geminiTarget splits {model}:{action} at the last colon. It reports false for an unknown
+// action or no model.
+func geminiTarget(path string) (target, bool) {
+	colon := strings.LastIndexByte(path, ':')
+	if colon <= 0 {
+		return target{}, false
+	}
+	t := target{model: path[:colon]}
+	switch path[colon+1:] {
+	case "generateContent":
+		t.operation = providers.Generate
+	case "streamGenerateContent":
+		t.operation, t.stream = providers.Generate, true
+	case "countTokens":
+		t.operation = providers.CountTokens
+	case "embedContent":
+		t.operation = providers.Embed
+	case "batchEmbedContents":
+		t.operation = providers.BatchEmbed
+	default:
+		return target{}, false
+	}
+	return t, true
+}

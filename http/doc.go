@@ -1,0 +1,30 @@
+// Package httpapi is the data plane: it turns clients' HTTP requests into leases on
+// credentials and calls to upstreams, moves the bytes, and answers every error in the
+// client's own format.
+//
+// One request goes through these files, in this order:
+//
+//	server.go    the server: its options, live settings and graceful stop
+//	routes.go    every route, in one table
+//	inbound.go   one HTTP request: its id, admission, recovery, log line
+//	call.go      the request as the gateway understands it; body.go reads and decodes it
+//	generate.go  the failover loop: lease, attempt, next
+//	exchange.go  one attempt: outbound.go builds the request, headers.go cleans the headers
+//	relay.go     a whole answer: bytes in = bytes out
+//	stream.go    a streamed answer; tap.go and dialect.go understand what passes by
+//	sink.go      the client's side of an answer: knows whether a byte has left
+//	errors.go    the only place where errors become bodies
+//
+// # Promises
+//
+// Until the first payload byte has left for the client, a failed attempt is invisible:
+// another credential is tried. After it, a failure is told inside the stream in the
+// client's format, and the stream ends; nothing is ever cut off silently.
+//
+// A relayed body is passed on byte for byte in both directions. Only the value of a
+// top-level `model` is replaced, and only if the upstream knows the model by another name.
+// So that answers can be checked and their usage read, upstreams are asked for uncompressed
+// ones (`Accept-Encoding: identity`).
+//
+// The folder is named http; inside it, http is net/http.
+package httpapi

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxZstdWindow bounds the memory that a zstd frame may ask for. RFC 8878 recommends that
+// decoders accept this much.
+const maxZstdWindow = 8 << 20
+
+// errUnknownEncoding means that a body has a content coding which the gateway cannot undo.
+var errUnknownEncoding = errors.New("unknown content encoding")
+
+// isEncoded reports whether h says that the body is compressed.
+func isEncoded(h http.Header) bool {
+	for _, value := range h["Content-Encoding"] {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decoded undoes the content codings named in h: gzip, deflate, br and zstd, also several.
+// How much may come out is for the reader to bound. close frees the decoders, not body.
+func decoded(body io.Reader, h http.Header) (r io.Reader, close func(), err error) {
+	codings := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
+	r = body
+	closers := make([]func(), 0, 1)
+	close = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	for i := len(codings) - 1; i >= 0; i-- { // the last one was applied last
+		switch coding := strings.TrimSpace(codings[i]); coding {
+		case "", "identity":
+		case "gzip", "x-gzip":
+			r, err = gzip.NewReader(r)
+		case "deflate":
+			r, err = inflate(r)
+		case "br":
+			r = brotli.NewReader(r)
+		case "zstd":
+			var d *zstd.Decoder
+			d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxWindow(maxZstdWindow))
+			if err == nil {
+				closers = append(closers, d.Close)
+				r = d
+			}
+		default:
+			err = fmt.Errorf("%w %q", errUnknownEncoding, coding)
+		}
+		if err != nil {
+			close()
+			return nil, nil, err
+		}
+	}
+	return r, close, nil
+}
+
+// inflate reads what is called deflate: zlib by the standard, but some send it bare.
+func inflate(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(2)
+	if err != nil {
+		return nil, fmt.Errorf("read deflate header: %w", err)
+	}
+	if isZlib := head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0; isZlib {
+		return zlib.NewReader(b)
+	}
+	return flate.NewReader(b), nil
+}

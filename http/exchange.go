@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/providers"
+)
+
+const (
+	// maxWholeBytes is the longest answer that is held back until it is known to be good.
+	maxWholeBytes = 64 << 20
+	// maxClassifiedBytes is how much of a failing answer a provider gets to see.
+	maxClassifiedBytes = 64 << 10
+)
+
+// attempt is one lease being used: one upstream call and its answer. It is for one
+// goroutine. Its end method must be called.
+type attempt struct {
+	server *Server
+	in     *inbound
+	call   *call
+	lease  actors.Lease
+	out    *sink
+
+	upstreamCall providers.Call
+	ctx          context.Context // ends with the request, or by the watchdog
+	watchdog     watchdog
+	sentAt       time.Time
+}
+
+// result is how an attempt ended.
+type result struct {
+	outcome providers.Outcome
+	failure *failure // nil once the client has seen a byte
+	err     error    // for the log, when the client saw what came of it
+}
+
+// run makes the upstream call and gives its answer to the client or returns a failure.
+func (a *attempt) run() result {
+	a.upstreamCall = providers.Call{
+		Format: a.in.format, Operation: a.call.operation,
+		Model: a.lease.Model, Stream: a.call.stream, Query: a.call.query,
+	}
+	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
+	req, err := a.request()
+	if err != nil {
+		return a.unsendable(err)
+	}
+	a.sentAt = time.Now()
+	a.in.sentAt = a.sentAt
+	a.watchdog.start(a.in.settings.firstByte)
+	resp, err := a.lease.Credential.Transport.RoundTrip(req)
+	if err != nil {
+		return a.broken(nil, contextCause(a.ctx, err))
+	}
+	defer resp.Body.Close()
+	return a.receive(resp)
+}
+
+// end stops what the attempt has running.
+func (a *attempt) end() {
+	a.watchdog.stop()
+	if !a.sentAt.IsZero() {
+		a.in.elsewhere += time.Since(a.sentAt)
+		a.in.sentAt = time.Time{}
+	}
+}
+
+// receive decides what an answer's head means and how its body is to be passed on.
+func (a *attempt) receive(resp *http.Response) result {
+	body, done, err := plainBody(resp)
+	if err != nil {
+		return a.broken(resp, err)
+	}
+	defer done()
+	if resp.StatusCode/100 != 2 {
+		return a.refused(resp, body)
+	}
+	o := a.classify(resp, nil, nil)
+	if o.Kind != providers.Success {
+		return a.refused(resp, body)
+	}
+	if t := newTap(a.in.format, a.call.stream, resp.Header); t != nil {
+		return a.stream(resp, body, t, o)
+	}
+	return a.whole(resp, body, o)
+}
+
+// refused reads the body of an answer that is no success.
+func (a *attempt) refused(resp *http.Response, body io.Reader) result {
+	b, whole, err := a.read(resp, body)
+	defer b.release()
+	if !whole && err == nil {
+		err = errMalformedAnswer
+	}
+	if a.ctx.Err() != nil {
+		return a.broken(resp, contextCause(a.ctx, err))
+	}
+	o := a.classify(resp, b.bytes[:min(len(b.bytes), maxClassifiedBytes)], nil)
+	f := &failure{outcome: o, cause: err, next: o.Retryable()}
+	if err == nil {
+		f.answer = &wholeAnswer{status: resp.StatusCode, header: resp.Header, body: append([]byte(nil), b.bytes...)}
+	}
+	return result{outcome: o, failure: f}
+}
+
+// broken is the result of an attempt that failed on the way with cause, before the client
+// saw a byte. resp is nil if there was no answer at all.
+func (a *attempt) broken(resp *http.Response, cause error) result {
+	o, ours := a.interrupted(cause)
+	if !ours {
+		o = a.classify(resp, nil, cause)
+	}
+	return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: o.Retryable()}}
+}
+
+// unsendable is the result of an attempt for which no request could be built. The
+// credential has nothing to do with it; one of another provider may do.
+func (a *attempt) unsendable(err error) result {
+	o := providers.Outcome{Kind: providers.RequestFault, Reason: "operation not supported"}
+	cause := errInternal(err)
+	if errors.Is(err, providers.ErrUnsupported) {
+		cause = &apiError{
+			status: http.StatusNotImplemented, code: "operation_not_supported", final: true, cause: err,
+			message: "The model's provider does not support this operation.",
+		}
+	} else {
+		o = providers.Outcome{Kind: providers.GatewayBug, Reason: "build request"}
+	}
+	return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: true}}
+}
+
+// interrupted returns the outcome of an attempt that the gateway or the client ended, and
+// whether one of them did.
+func (a *attempt) interrupted(cause error) (providers.Outcome, bool) {
+	switch {
+	case errors.Is(cause, errShuttingDown):
+		return providers.Outcome{Kind: providers.Canceled, Reason: "gateway shutting down"}, true
+	case a.in.isGone():
+		return providers.Outcome{Kind: providers.Canceled, Reason: "client went away"}, true
+	default:
+		return providers.Outcome{}, false
+	}
+}
+
+// classify asks the provider what an answer means.
+func (a *attempt) classify(resp *http.Response, body []byte, err error) providers.Outcome {
+	answer := providers.Answer{Call: a.upstreamCall, Body: body, Err: err, Now: time.Now()}
+	if resp != nil {
+		answer.Status, answer.Header = resp.StatusCode, resp.Header
+	}
+	return a.lease.Credential.Upstream.Provider.Classify(answer)
+}

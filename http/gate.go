@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"context"
+	"sync"
+)
+
+// gate knows the open requests and lets no more in while the server drains.
+type gate struct {
+	mu       sync.Mutex
+	open     map[*inbound]struct{}
+	draining bool
+	idle     chan struct{} // closed when the last open request leaves; nil unless somebody waits
+}
+
+// enter lets in pass unless the gate is draining.
+func (g *gate) enter(in *inbound) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining && !in.route.always {
+		return false
+	}
+	g.open[in] = struct{}{}
+	return true
+}
+
+// leave is the counterpart of enter. It may be called for requests that were not let in.
+func (g *gate) leave(in *inbound) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.open, in)
+	if len(g.open) == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+func (g *gate) drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+}
+
+func (g *gate) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
+// abort drains and cancels every open request.
+func (g *gate) abort() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+	for in := range g.open {
+		in.cancel(errShuttingDown)
+	}
+}
+
+// wait waits until nothing is open or ctx ends, and returns how many requests are open.
+func (g *gate) wait(ctx context.Context) int {
+	g.mu.Lock()
+	if len(g.open) == 0 {
+		g.mu.Unlock()
+		return 0
+	}
+	if g.idle == nil {
+		g.idle = make(chan struct{})
+	}
+	idle := g.idle
+	g.mu.Unlock()
+
+	select {
+	case <-idle:
+		return 0
+	case <-ctx.Done():
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.open)
+	}
+}

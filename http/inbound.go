@@ -1,0 +1,229 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// statusClientGone is logged, never sent, when a client left before its answer's end.
+const statusClientGone = 499
+
+// maxRequestIDBytes bounds a client's request id.
+const maxRequestIDBytes = 128
+
+// inbound is one HTTP request of a client, from its arrival to its line in the log.
+type inbound struct {
+	server    *Server
+	settings  *settings
+	route     *route
+	w         *echo.Response
+	r         *http.Request
+	ctx       context.Context // ends with the client's connection, or by the server's Abort
+	cancel    context.CancelCauseFunc
+	id        string
+	format    providers.Format
+	key       *clientKey // nil until admitted
+	startedAt time.Time
+
+	// What generate.go and exchange.go tell for the headers and the log.
+	call      *call
+	attempts  int
+	lease     actors.Lease // the last one; zero = none
+	outcome   providers.Kind
+	sentAt    time.Time     // when the running attempt's request went out; zero = none runs
+	elsewhere time.Duration // spent in attempts that are over
+	err       error
+	gone      bool // nobody is left to answer
+	cut       bool // the answer is not whole: break the connection, so that it shows
+}
+
+func newInbound(s *Server, rt *route, w *echo.Response, r *http.Request) *inbound {
+	in := &inbound{
+		server: s, settings: s.settings.Load(), route: rt, w: w, r: r,
+		id: requestID(r.Header), format: rt.format, startedAt: time.Now(),
+	}
+	if rt.dialect != nil {
+		in.format = rt.dialect(r)
+	}
+	in.ctx, in.cancel = context.WithCancelCause(r.Context())
+	return in
+}
+
+// run admits the request and serves it.
+func (in *inbound) run() error {
+	if !in.server.gate.enter(in) {
+		in.w.Header().Set("Connection", "close") // so that the client finds another server
+		return errUnavailable()
+	}
+	if !in.route.open {
+		if in.key = in.settings.keys.find(in.r); in.key == nil {
+			return &apiError{
+				status: http.StatusUnauthorized, code: "invalid_api_key", final: true,
+				message: "The API key is missing or wrong.",
+			}
+		}
+	}
+	return in.route.serve(in)
+}
+
+// finish ends every request, also one that panicked. It is deferred.
+func (in *inbound) finish() {
+	if p := recover(); p != nil {
+		in.crash(p)
+	}
+	in.cancel(nil)
+	in.server.gate.leave(in)
+	in.log()
+	if in.cut {
+		panic(http.ErrAbortHandler) // net/http's way to break a connection
+	}
+}
+
+// crash answers a request whose handling panicked with p.
+func (in *inbound) crash(p any) {
+	if p == http.ErrAbortHandler { //nolint:errorlint // a panic's value, compared as net/http does
+		in.cut = true
+		return
+	}
+	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if in.w.Committed {
+		in.err, in.cut = err, true
+		return
+	}
+	in.refuse(errInternal(err))
+}
+
+// refuse answers with err in the client's format. Nothing may have been sent yet.
+func (in *inbound) refuse(err error) {
+	in.err = err
+	if errors.Is(err, errClientGone) {
+		in.gone = true
+		return
+	}
+	e := asAPIError(err)
+	h := in.w.Header()
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(e.retryAfter), 10))
+	}
+	if e.final {
+		h.Set("X-Should-Retry", "false")
+	}
+	in.write(e.status, "application/json", errorBody(in.format, e, in.id))
+}
+
+// write sends a whole answer of the gateway's own.
+func (in *inbound) write(status int, contentType string, body []byte) {
+	in.w.Header().Set("Content-Type", contentType)
+	in.send(status, body)
+}
+
+// send writes a whole answer. Its own headers are set already.
+func (in *inbound) send(status int, body []byte) {
+	h := in.w.Header()
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	in.stamp(h)
+	in.w.WriteHeader(status)
+	if in.r.Method == http.MethodHead {
+		return
+	}
+	if _, err := in.w.Write(body); err != nil {
+		in.gone = true
+	}
+}
+
+// isGone reports whether the client has left.
+func (in *inbound) isGone() bool { return errors.Is(in.r.Context().Err(), context.Canceled) }
+
+// stamp sets the headers that every answer has.
+func (in *inbound) stamp(h http.Header) {
+	until := in.sentAt
+	if until.IsZero() {
+		until = time.Now()
+	}
+	timing := make([]byte, 0, 32)
+	timing = append(timing, "gateway;dur="...)
+	timing = strconv.AppendFloat(timing, float64(until.Sub(in.startedAt)-in.elsewhere)/float64(time.Millisecond), 'f', 3, 64)
+	h["Server-Timing"] = []string{string(timing)}
+	h["X-Request-Id"] = []string{in.id}
+}
+
+// log writes the request's line in the access log.
+func (in *inbound) log() {
+	level := slog.LevelInfo
+	if in.route.always {
+		level = slog.LevelDebug
+	}
+	ctx := in.r.Context()
+	if !in.server.logger.Enabled(ctx, level) {
+		return
+	}
+	status := in.w.Status
+	if in.gone {
+		status = statusClientGone
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	attrs = append(attrs,
+		slog.String("method", in.r.Method),
+		slog.String("path", in.r.URL.Path),
+		slog.Int("status", status),
+		slog.Duration("duration", time.Since(in.startedAt)),
+		slog.String("request_id", in.id),
+	)
+	if in.call != nil {
+		attrs = append(attrs,
+			slog.String("format_in", string(in.format)),
+			slog.String("model", in.call.model),
+			slog.String("session", in.call.acquire.Session.Primary.String()),
+			slog.Int("attempt", in.attempts),
+		)
+	}
+	if credential := in.lease.Credential; credential != nil {
+		attrs = append(attrs,
+			slog.String("format_out", string(in.format)),
+			slog.String("provider", credential.Upstream.Name),
+			slog.String("credential", string(credential.ID)),
+			slog.String("outcome", string(in.outcome)),
+		)
+	}
+	if in.err != nil {
+		attrs = append(attrs, slog.String("err", in.err.Error()))
+	}
+	in.server.logger.LogAttrs(ctx, level, "request served", attrs...)
+}
+
+// requestID returns the client's request id if it sent a sane one, else a new one.
+func requestID(h http.Header) string {
+	if ids := h["X-Request-Id"]; len(ids) > 0 && isSaneID(ids[0]) {
+		return ids[0]
+	}
+	return rand.Text()
+}
+
+// isSaneID reports whether id is fit for headers and logs.
+func isSaneID(id string) bool {
+	if id == "" || len(id) > maxRequestIDBytes {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.', c == '_', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}

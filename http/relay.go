@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/understudyhq/understudy/internal/peek"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// wholeAnswer is an upstream's answer that is there in full.
+type wholeAnswer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// plainBody returns an answer's body without content codings, which upstreams are asked
+// not to use, and what frees the decoders. It takes the header out that names them.
+func plainBody(resp *http.Response) (body io.Reader, done func(), err error) {
+	if !isEncoded(resp.Header) {
+		return resp.Body, func() {}, nil
+	}
+	body, done, err = decoded(resp.Body, resp.Header)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errMalformedAnswer, err)
+	}
+	resp.Header.Del("Content-Encoding")
+	resp.ContentLength = -1
+	return body, done, nil
+}
+
+// read takes an answer's body in, up to maxWholeBytes; whole tells whether that was all.
+// The buffer is the caller's to release, also with an error.
+func (a *attempt) read(resp *http.Response, body io.Reader) (b *buffer, whole bool, err error) {
+	guarded := watched{r: body, dog: &a.watchdog, idle: a.in.settings.streamIdle}
+	b, whole, err = a.server.buffers.fill(&guarded, max(resp.ContentLength, 0), maxWholeBytes)
+	if err != nil {
+		err = contextCause(a.ctx, err)
+	}
+	return b, whole, err
+}
+
+// whole passes a plain answer on. It is held back until it is there and known to be good,
+// so that any trouble with it is a failed attempt and not the client's.
+func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome) result {
+	b, whole, err := a.read(resp, body)
+	defer b.release()
+	if err != nil {
+		return a.broken(resp, err)
+	}
+	if !whole {
+		return a.giant(resp, body, b.bytes, o)
+	}
+	if err := checkAnswer(resp.Header, b.bytes); err != nil {
+		return a.broken(resp, err)
+	}
+	if usage, ok := providers.ReadUsage(a.in.format, b.bytes); ok {
+		o.Usage = usage
+	}
+	a.server.pool.FirstByte(a.lease)
+	copyAnswerHeader(a.in.w.Header(), resp.Header)
+	a.in.send(resp.StatusCode, b.bytes)
+	return result{outcome: o}
+}
+
+// giant passes on an answer that is too long to be held back: unchecked, as it comes. If it
+// breaks off, the connection to the client is broken too, so that the cut shows.
+func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o providers.Outcome) result {
+	a.server.pool.FirstByte(a.lease)
+	a.out.commit(resp)
+	if _, err := a.in.w.Write(begin); err != nil {
+		return a.lost(err)
+	}
+	guarded := watched{r: body, dog: &a.watchdog, begun: true}
+	chunk := a.server.buffers.get(chunkBytes)
+	defer chunk.release()
+	for {
+		n, err := guarded.Read(chunk.bytes[:chunkBytes])
+		if _, werr := a.in.w.Write(chunk.bytes[:n]); werr != nil {
+			return a.lost(werr)
+		}
+		if err == io.EOF {
+			return result{outcome: o}
+		}
+		if err != nil {
+			a.in.cut = true
+			broken := a.broken(resp, contextCause(a.ctx, err))
+			return result{outcome: broken.outcome, err: broken.failure.cause}
+		}
+	}
+}
+
+// lost is the result of an attempt whose answer the client no longer takes.
+func (a *attempt) lost(err error) result {
+	a.in.gone = true
+	return result{
+		outcome: providers.Outcome{Kind: providers.Canceled, Reason: "client went away"},
+		err:     fmt.Errorf("%w: %w", errClientGone, err),
+	}
+}
+
+// checkAnswer returns what is wrong with a whole answer that claims to be a success: these
+// APIs answer with JSON, and with a web page only when something in between speaks.
+func checkAnswer(h http.Header, body []byte) error {
+	if len(body) == 0 {
+		return errEmptyAnswer
+	}
+	contentType := strings.ToLower(h.Get("Content-Type"))
+	switch {
+	case contentType == "", strings.Contains(contentType, "json"):
+		if err := peek.Valid(body); err != nil {
+			return fmt.Errorf("%w: %w", errMalformedAnswer, err)
+		}
+	case strings.HasPrefix(contentType, "text/html"):
+		return fmt.Errorf("%w: a web page", errMalformedAnswer)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Pool is what the data plane needs of *actors.System.
+type Pool interface {
+	// Acquire returns leave to use one credential once. Its errors are those of package
+	// actors and the context's.
+	Acquire(context.Context, actors.Acquire) (actors.Lease, error)
+	// FirstByte tells that the first payload byte of the lease's answer has gone out.
+	FirstByte(actors.Lease)
+	// Report ends a lease. It is called exactly once for each.
+	Report(actors.Lease, providers.Outcome)
+	// Models lists the names that clients can use now.
+	Models(context.Context) ([]actors.ModelInfo, error)
+}
+
+// Options are what a Server is made of.
+type Options struct {
+	Pool Pool
+	// Logger takes the access log, one line per request. Required.
+	Logger *slog.Logger
+	// Live are the first settings; Apply replaces them.
+	Live config.Live
+	// Version shows at the root route.
+	Version string
+}
+
+// Server serves clients. Make one with New. All methods are safe for concurrent use.
+type Server struct {
+	pool     Pool
+	logger   *slog.Logger
+	version  string
+	settings atomic.Pointer[settings]
+	buffers  bufferPool
+	gate     gate
+	echo     *echo.Echo
+}
+
+// New returns a server. It starts nothing and opens no listener.
+func New(o Options) *Server {
+	s := &Server{pool: o.Pool, logger: o.Logger, version: o.Version, echo: echo.New()}
+	s.gate.open = map[*inbound]struct{}{}
+	s.Apply(o.Live)
+	s.register()
+	return s
+}
+
+// Handler returns the handler of all routes of the data plane.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Apply replaces the settings. Requests that have begun keep the old ones.
+func (s *Server) Apply(live config.Live) { s.settings.Store(newSettings(live)) }
+
+// Drain makes all further requests answer 503 shutting_down, health checks excepted.
+// Requests that have begun go on.
+func (s *Server) Drain() { s.gate.drain() }
+
+// Wait waits until no request is open or ctx ends, and returns how many are open then.
+func (s *Server) Wait(ctx context.Context) int { return s.gate.wait(ctx) }
+
+// Abort ends all open requests, streams with an error in their format. New ones are
+// refused as after Drain. It does not wait for anything.
+func (s *Server) Abort() { s.gate.abort() }
+
+// settings are what requests need of config.Live, prepared for use. A request reads them
+// once, when it begins.
+type settings struct {
+	keys           keyring
+	maxBodyBytes   int64
+	maxCredentials int           // 0 = all
+	firstByte      time.Duration // 0 = no limit
+	streamIdle     time.Duration // 0 = no limit
+	keepalive      time.Duration // 0 = off
+}
+
+func newSettings(live config.Live) *settings {
+	return &settings{
+		keys:           newKeyring(live.APIKeys),
+		maxBodyBytes:   live.MaxBodyBytes,
+		maxCredentials: live.Retry.MaxCredentials,
+		firstByte:      live.Timeouts.FirstByte,
+		streamIdle:     live.Timeouts.StreamIdle,
+		keepalive:      live.Streaming.Keepalive,
+	}
+}

@@ -1,0 +1,199 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// holdBack is how long the beginning of a stream is kept from the client while it holds
+	// no payload, so that a failure right behind it can still be failed over.
+	holdBack = time.Second
+	// maxPartialBytes is how much of an unfinished event is kept back. Clients can do nothing
+	// with half an event, and an error after half an event would be lost on them.
+	maxPartialBytes = 64 << 10
+)
+
+// sink is where a streamed answer goes. It knows whether a byte has left, keeps back what
+// must not leave yet, and fills long silences with comments. Its methods are for the
+// goroutine of the request; a timer works beside it, hence the lock.
+type sink struct {
+	in    *inbound
+	flush *http.ResponseController
+
+	mu        sync.Mutex
+	resp      *http.Response // the answer that is passed on; nil = none now
+	comments  bool           // comments may be sent into the stream
+	committed bool           // the answer's head has left
+	overdue   bool           // holdBack is over
+	midEvent  bool           // what left last was no whole event
+	held      []byte         // received, but not sent
+	complete  int            // bytes of held that are whole events
+	heldAt    time.Time      // when held began to fill
+	sentAt    time.Time      // when something was sent last
+	timer     *time.Timer    // nil = never needed yet
+	closed    bool
+	err       error // of the first write that failed
+}
+
+func newSink(in *inbound) *sink {
+	return &sink{in: in, flush: http.NewResponseController(in.w.Writer)}
+}
+
+// begin makes resp the answer that is passed on.
+func (k *sink) begin(resp *http.Response, comments bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.resp, k.comments = resp, comments
+	k.held, k.complete, k.overdue, k.heldAt = k.held[:0], 0, false, time.Now()
+}
+
+// drop forgets the answer and reports true, unless some of it has left already.
+func (k *sink) drop() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.committed {
+		return false
+	}
+	k.resp = nil
+	return true
+}
+
+// pass takes the next piece of the answer, which t has seen. It is kept back until release
+// is set or holdBack is over. An error means that the client is gone.
+func (k *sink) pass(chunk []byte, t *tap, release bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	release = release || k.committed || k.overdue
+	if release && len(k.held) == 0 && t.atBoundary() {
+		k.midEvent = false
+		return k.put(chunk)
+	}
+	if len(k.held) == 0 && !release {
+		k.heldAt = time.Now()
+		k.arm(holdBack)
+	}
+	k.held = append(k.held, chunk...)
+	k.complete = t.complete(k.held)
+	if !release {
+		return nil
+	}
+	return k.release()
+}
+
+// release sends what is complete of held, and all of it when it has become too much.
+func (k *sink) release() error {
+	n := k.complete
+	if n > 0 {
+		k.midEvent = false
+	} else if len(k.held) > maxPartialBytes {
+		n, k.midEvent = len(k.held), true
+	}
+	err := k.put(k.held[:n])
+	k.held = k.held[:copy(k.held, k.held[n:])]
+	k.complete = 0
+	return err
+}
+
+// finish sends what is left of the answer.
+func (k *sink) finish() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := k.put(k.held)
+	k.held = k.held[:0]
+	return err
+}
+
+// fail ends the answer with an error in its own format, in place of what is left of it.
+func (k *sink) fail(event []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held = k.held[:0]
+	if k.midEvent {
+		event = append([]byte("\n\n"), event...)
+	}
+	return k.put(event)
+}
+
+// commit sends the head of resp, for an answer that is written past the sink.
+func (k *sink) commit(resp *http.Response) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.resp = resp
+	k.head()
+}
+
+// close stops the timer. Nothing is sent afterwards.
+func (k *sink) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+}
+
+// put sends b, after the answer's head if that has not left. The lock is held.
+func (k *sink) put(b []byte) error {
+	if len(b) == 0 || k.err != nil {
+		return k.err
+	}
+	if !k.committed {
+		k.head()
+		if k.comments && k.in.settings.keepalive > 0 {
+			k.arm(k.in.settings.keepalive)
+		}
+	}
+	if _, k.err = k.in.w.Write(b); k.err == nil {
+		if err := k.flush.Flush(); !errors.Is(err, http.ErrNotSupported) {
+			k.err = err
+		}
+	}
+	k.sentAt = time.Now()
+	return k.err
+}
+
+// head sends the answer's status and headers. The lock is held.
+func (k *sink) head() {
+	h := k.in.w.Header()
+	copyAnswerHeader(h, k.resp.Header)
+	k.in.stamp(h)
+	k.in.w.WriteHeader(k.resp.StatusCode)
+	k.committed = true
+}
+
+// arm sets the one timer. The lock is held.
+func (k *sink) arm(d time.Duration) {
+	if k.timer == nil {
+		k.timer = time.AfterFunc(d, k.tick)
+		return
+	}
+	k.timer.Reset(d)
+}
+
+// tick is the timer's. It looks at what is due, so that it need not be set for each event.
+func (k *sink) tick() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.closed || k.resp == nil || k.err != nil:
+	case !k.committed:
+		if left := holdBack - time.Since(k.heldAt); left > 0 {
+			k.arm(left)
+			return
+		}
+		k.overdue = true
+		if k.complete > 0 {
+			_ = k.release() // remembered in k.err
+		}
+	case k.comments && k.in.settings.keepalive > 0:
+		silence := time.Since(k.sentAt)
+		if silence >= k.in.settings.keepalive && !k.midEvent {
+			_ = k.put([]byte(": keepalive\n\n")) // remembered in k.err
+			silence = 0
+		}
+		k.arm(max(k.in.settings.keepalive-silence, time.Millisecond))
+	}
+}
