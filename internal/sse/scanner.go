@@ -47,7 +47,6 @@ func (s *Scanner) Feed(chunk []byte, fn func(Event) error) error {
 	if s.afterCR && chunk[0] == '\n' {
 		chunk = chunk[1:]
 	}
-	s.afterCR = false
 	lines := splitLines(chunk)
 	for line, ok := lines.next(); ok; line, ok = lines.next() {
 		if len(s.line) > 0 {
@@ -158,7 +157,7 @@ func (f *field) set(value []byte) { f.value, f.held = value, false }
 
 // hold copies the value, so that it outlives the chunk.
 func (f *field) hold() {
-	if f.held || len(f.value) == 0 {
+	if f.held {
 		return
 	}
 	f.own = append(f.own[:0], f.value...)
@@ -167,9 +166,7 @@ func (f *field) hold() {
 
 // addLine adds another line to the value.
 func (f *field) addLine(line []byte) {
-	if !f.held {
-		f.own = append(f.own[:0], f.value...)
-	}
+	f.hold()
 	f.own = append(append(f.own, '\n'), line...)
-	f.value, f.held = f.own, true
+	f.value = f.own
 }
