@@ -55,7 +55,10 @@ func Classify(a Answer, read func(Answer) Signals) Outcome {
 		o.Kind = Success
 		return o
 	}
-	s := read(a)
+	var s Signals
+	if read != nil {
+		s = read(a)
+	}
 	status := a.Status
 	if isSuccess(status) {
 		status = s.Status // an error event speaks for itself
@@ -190,9 +193,11 @@ func reason(status int, code string) string {
 	return strings.Join(parts, " ")
 }
 
-// isCode reports whether s is written as error codes are: one case, underscores, short.
+// isCode reports whether s is written as error codes are: a short name in one case. Some
+// vendors repeat the status in its place, which adds nothing.
 func isCode(s string) bool {
-	if s == "" || len(s) > 40 || strings.ToLower(s) != s && strings.ToUpper(s) != s {
+	oneCase := (strings.ToLower(s) == s) != (strings.ToUpper(s) == s) // a number is in both
+	if !oneCase || len(s) > 40 {
 		return false
 	}
 	for _, r := range s {

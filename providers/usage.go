@@ -24,40 +24,46 @@ func (u Usage) Merge(later Usage) Usage {
 // stream event. It reports false if body tells none. Counts that are negative or absurd
 // are 0. body need not be valid JSON.
 func ReadUsage(f Format, body []byte) (Usage, bool) {
+	var (
+		found gjson.Result
+		read  func(gjson.Result) Usage
+	)
 	switch f {
 	case OpenAIChat:
-		return readChatUsage(gjson.GetBytes(body, "usage"))
+		found, read = gjson.GetBytes(body, "usage"), readChatUsage
 	case OpenAIResponses:
-		return readResponsesUsage(firstObject(body, "response.usage", "usage"))
+		found, read = firstObject(body, "response.usage", "usage"), readResponsesUsage
 	case Anthropic:
-		return readAnthropicUsage(firstObject(body, "usage", "message.usage"))
+		found, read = firstObject(body, "usage", "message.usage"), readAnthropicUsage
 	case Gemini:
-		return readGeminiUsage(geminiUsage(body))
-	default:
+		found, read = geminiUsage(body), readGeminiUsage
+	}
+	if !found.IsObject() {
 		return Usage{}, false
 	}
+	return read(found), true
 }
 
-func readChatUsage(u gjson.Result) (Usage, bool) {
+func readChatUsage(u gjson.Result) Usage {
 	return Usage{
 		InputTokens:      tokens(u, "prompt_tokens"),
 		OutputTokens:     tokens(u, "completion_tokens"),
 		CachedTokens:     tokens(u, "prompt_tokens_details.cached_tokens"),
 		CacheWriteTokens: tokens(u, "prompt_tokens_details.cache_write_tokens"),
-	}, u.IsObject()
+	}
 }
 
-func readResponsesUsage(u gjson.Result) (Usage, bool) {
+func readResponsesUsage(u gjson.Result) Usage {
 	return Usage{
 		InputTokens:      tokens(u, "input_tokens"),
 		OutputTokens:     tokens(u, "output_tokens"),
 		CachedTokens:     tokens(u, "input_tokens_details.cached_tokens"),
 		CacheWriteTokens: tokens(u, "input_tokens_details.cache_write_tokens"),
-	}, u.IsObject()
+	}
 }
 
 // readAnthropicUsage adds up the input: Anthropic's input_tokens leave the cached part out.
-func readAnthropicUsage(u gjson.Result) (Usage, bool) {
+func readAnthropicUsage(u gjson.Result) Usage {
 	cached := tokens(u, "cache_read_input_tokens")
 	written := tokens(u, "cache_creation_input_tokens")
 	return Usage{
@@ -65,17 +71,17 @@ func readAnthropicUsage(u gjson.Result) (Usage, bool) {
 		OutputTokens:     tokens(u, "output_tokens"),
 		CachedTokens:     cached,
 		CacheWriteTokens: written,
-	}, u.IsObject()
+	}
 }
 
 // readGeminiUsage counts thoughts as output and the results of built-in tools as input,
 // as they are billed; Gemini leaves both out of its main counts.
-func readGeminiUsage(u gjson.Result) (Usage, bool) {
+func readGeminiUsage(u gjson.Result) Usage {
 	return Usage{
 		InputTokens:  tokens(u, "promptTokenCount") + tokens(u, "toolUsePromptTokenCount"),
 		OutputTokens: tokens(u, "candidatesTokenCount") + tokens(u, "thoughtsTokenCount"),
 		CachedTokens: tokens(u, "cachedContentTokenCount"),
-	}, u.IsObject()
+	}
 }
 
 // geminiUsage finds the usage of an answer, or the last one in a stream sent as an array.

@@ -28,7 +28,7 @@ func readSignals(a providers.Answer) providers.Signals {
 		Message: e.Get("message").String(),
 	}
 	if e.Type == gjson.String { // {"error":"invalid_grant"}, {"detail":"Not Found"}
-		s.Kind, s.Message = kindOf(strings.ToLower(e.Str)), e.Str
+		s.Kind, s.Code, s.Message = kindOf(strings.ToLower(e.Str)), e.Str, e.Str
 	}
 	if s.Kind == "" {
 		s.Kind = kindOf(class)
@@ -124,13 +124,17 @@ func kindOf(code string) providers.Kind {
 	}
 }
 
-// kindOfText recognises the accounts that are out of money at vendors that say so in
-// words only, next to a status that means something else.
+// kindOfText recognises what some vendors say in words only, next to a status that means
+// something else. message is in lower case.
 func kindOfText(message string) providers.Kind {
-	for _, phrase := range []string{"insufficient balance", "insufficient credits", "used all available credits"} {
-		if strings.Contains(message, phrase) {
-			return providers.OutOfFunds
-		}
+	switch {
+	case strings.Contains(message, "insufficient balance"),
+		strings.Contains(message, "insufficient credits"),
+		strings.Contains(message, "used all available credits"):
+		return providers.OutOfFunds
+	case strings.Contains(message, "input was flagged"):
+		return providers.RequestFault // moderation, behind a 403
+	default:
+		return ""
 	}
-	return ""
 }

@@ -202,7 +202,7 @@ func (c Case) testErrors(t *testing.T) {
 	}
 	for name, tt := range tests {
 		for _, status := range []int{0, 200} {
-			o := c.Provider.Classify(providers.Answer{Call: c.URLs[0].Call, Status: status, Err: tt.err, Now: now()})
+			o := c.Provider.Classify(providers.Answer{Call: c.URLs[0].Call, Status: status, Err: tt.err, Now: Now()})
 			require.Equal(t, tt.want, o.Kind, "%s with status %d", name, status)
 		}
 	}
@@ -276,14 +276,15 @@ func (c Case) testConcurrency(t *testing.T) {
 
 // answer is a whole answer; a body that is not empty makes a 200 an error event.
 func (c Case) answer(status int, body string) providers.Answer {
-	a := providers.Answer{Call: c.URLs[0].Call, Status: status, Header: http.Header{}, Now: now()}
+	a := providers.Answer{Call: c.URLs[0].Call, Status: status, Header: http.Header{}, Now: Now()}
 	if body != "" {
 		a.Body = []byte(body)
 	}
 	return a
 }
 
-func now() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
+// Now is when the answers of this suite come: 2030-01-02T03:04:05Z.
+func Now() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func mustParse(t *testing.T, s string) *url.URL {
 	t.Helper()
