@@ -90,11 +90,11 @@ func TestAppendString_RoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "s")
 		quoted := AppendString(nil, s)
-		var want string
-		require.NoError(t, json.Unmarshal(quoted, &want))
+		var spelled string
+		require.NoError(t, json.Unmarshal(quoted, &spelled))
 		require.True(t, utf8.Valid(quoted))
-		require.Equal(t, want, unquote(quoted))
-		require.Equal(t, string([]rune(s)), want, "each bad byte becomes U+FFFD, all else stays")
+		require.Equal(t, spelled, unquote(quoted))
+		require.Equal(t, string([]rune(s)), spelled, "each bad byte becomes U+FFFD, all else stays")
 	})
 }
 

@@ -124,23 +124,22 @@ func (s *scanner) members(i int) (Request, int, error) {
 		return r, i + 1, nil
 	}
 	for {
-		keyAt := i
-		colon, err := s.skipString(i)
-		if err != nil {
+		key := Span{Start: i}
+		var value Span
+		var err error
+		if key.End, err = s.skipString(i); err != nil {
 			return r, 0, err
 		}
-		start, err := s.skipColon(colon)
-		if err != nil {
+		if value.Start, err = s.skipColon(key.End); err != nil {
 			return r, 0, err
 		}
-		end, err := s.skipValue(start)
-		if err != nil {
+		if value.End, err = s.skipValue(value.Start); err != nil {
 			return r, 0, err
 		}
-		if err := r.take(s.text, Span{keyAt, colon}, Span{start, end}); err != nil {
+		if err := r.take(s.text, key, value); err != nil {
 			return r, 0, err
 		}
-		i = skipSpace(s.text, end)
+		i = skipSpace(s.text, value.End)
 		switch {
 		case i < len(s.text) && s.text[i] == ',':
 			i = skipSpace(s.text, i+1)

@@ -55,7 +55,8 @@ func TestFrom_FindsExplicitIDs(t *testing.T) {
 			nil, Body{Metadata: raw(`{"user_id":"{\"session_id\":7}"}`)}, named(SourceUser, `{"session_id":7}`),
 		},
 		"AF7 very long JSON form": {
-			nil, Body{Metadata: raw(`{"user_id":"{\"device_id\":\"` + strings.Repeat("d", 5000) + `\",\"session_id\":\"s-1\"}"}`)},
+			nil,
+			Body{Metadata: raw(`{"user_id":"{\"device_id\":\"` + strings.Repeat("d", 5000) + `\",\"session_id\":\"s-1\"}"}`)},
 			named(SourceClaude, "s-1"),
 		},
 		"AF7 very long without a session": {
