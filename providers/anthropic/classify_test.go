@@ -47,3 +47,5 @@ func TestClassify_ReadsAnthropicsErrors(t *testing.T) {
 		"stream-invalid-request": {Kind: providers.RequestFault, Reason: "invalid_request_error"},
 	})
 }
+
+func FuzzClassify(f *testing.F) { providertest.FuzzAnswers(f, anthropic.Provider{}) }

@@ -36,6 +36,8 @@ func TestClassify_ReadsTheErrorsOfManyServers(t *testing.T) {
 	})
 }
 
+func FuzzClassify(f *testing.F) { providertest.FuzzAnswers(f, compat.Provider{}) }
+
 func TestClassify_LeavesAModelAloneWhenASideRouteIsMissing(t *testing.T) {
 	t.Parallel()
 	a := providertest.ReadAnswer(t, "testdata/unknown-route.http")

@@ -102,6 +102,9 @@ func kindOfText(status, message string) providers.Kind {
 	case status == "PERMISSION_DENIED" &&
 		(strings.Contains(message, "cachedcontent") || strings.Contains(message, "access the file")):
 		return providers.RequestFault // another project's object; the key itself is fine
+	case strings.Contains(message, "not supported for embedcontent"),
+		strings.Contains(message, "not supported for batchembedcontents"):
+		return providers.RequestFault // asking a chat model for embeddings must not rest its chats
 	default:
 		return ""
 	}

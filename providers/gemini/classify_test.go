@@ -36,12 +36,14 @@ func TestClassify_ReadsGeminisErrors(t *testing.T) {
 		"service-disabled": {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "403 SERVICE_DISABLED"},
 		"location":         {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "400 FAILED_PRECONDITION"},
 
-		"cached-content":   {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
-		"file":             {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
-		"precondition":     {Kind: providers.RequestFault, Reason: "400 FAILED_PRECONDITION"},
-		"invalid-argument": {Kind: providers.RequestFault, Reason: "400 INVALID_ARGUMENT"},
-		"not-found":        {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
-		"model-not-found":  {Kind: providers.ModelUnsupported, Reason: "404 NOT_FOUND"},
+		"cached-content":          {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
+		"file":                    {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
+		"precondition":            {Kind: providers.RequestFault, Reason: "400 FAILED_PRECONDITION"},
+		"invalid-argument":        {Kind: providers.RequestFault, Reason: "400 INVALID_ARGUMENT"},
+		"embedding-by-chat-model": {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
+
+		"not-found":       {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
+		"model-not-found": {Kind: providers.ModelUnsupported, Reason: "404 NOT_FOUND"},
 
 		"unavailable":   {Kind: providers.Overloaded, Reason: "503 UNAVAILABLE"},
 		"internal":      {Kind: providers.Transient, Reason: "500 INTERNAL"},
@@ -54,6 +56,8 @@ func TestClassify_ReadsGeminisErrors(t *testing.T) {
 		"stream-internal":         {Kind: providers.Transient, Reason: "500 INTERNAL"},
 	})
 }
+
+func FuzzClassify(f *testing.F) { providertest.FuzzAnswers(f, gemini.Provider{}) }
 
 func TestClassify_KnowsWhenDailyQuotasReset(t *testing.T) {
 	t.Parallel()

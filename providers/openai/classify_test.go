@@ -58,6 +58,8 @@ func TestClassify_ReadsOpenAIsErrors(t *testing.T) {
 	})
 }
 
+func FuzzClassify(f *testing.F) { providertest.FuzzAnswers(f, openai.Provider{}) }
+
 func TestClassify_KeepsSentWordsOutOfTheReason(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"sk-secret", "Mixed_Case", "two words", "naïve", "a_code_that_is_much_longer_than_any_code_should_be", ""} {

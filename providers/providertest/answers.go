@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,15 +38,41 @@ func RunAnswers(t *testing.T, p providers.Provider, call providers.Call, want ma
 	}
 }
 
+// FuzzAnswers checks that p makes something sane of any failing answer or error event. Its
+// seeds are the files of RunAnswers.
+func FuzzAnswers(f *testing.F, p providers.Provider) {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "*.http"))
+	require.NoError(f, err)
+	for _, path := range files {
+		a := ReadAnswer(f, path)
+		f.Add(a.Status, a.Header.Get("Retry-After"), a.Body)
+	}
+	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte) {
+		a := providers.Answer{
+			Call:   providers.Call{Format: p.Formats()[0], Operation: providers.Generate, Model: "some-model"},
+			Status: status, Header: http.Header{"Retry-After": {retryAfter}}, Body: body, Now: Now(),
+		}
+		o := p.Classify(a)
+		require.NotEmpty(t, o.Kind)
+		require.Equal(t, status, o.Status)
+		require.GreaterOrEqual(t, o.RetryAfter, time.Duration(0))
+		require.LessOrEqual(t, o.RetryAfter, 31*24*time.Hour)
+		require.LessOrEqual(t, len(o.Reason), 64)
+		require.Equal(t, o.Kind == providers.Success, o.Reason == "")
+		require.Equal(t, o, p.Classify(a), "the same answer means the same")
+	})
+}
+
 // ReadAnswer reads one file of the form that RunAnswers describes.
-func ReadAnswer(t *testing.T, path string) providers.Answer {
-	t.Helper()
+func ReadAnswer(tb testing.TB, path string) providers.Answer {
+	tb.Helper()
 	wire, err := os.ReadFile(path)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, resp.Body.Close())
 	return providers.Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, Now: Now()}
 }
