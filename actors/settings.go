@@ -1,8 +1,11 @@
 package actors
 
 import (
+	"crypto/sha256"
+
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/internal/cooldown"
+	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -27,4 +30,14 @@ func (s Settings) policy() cooldown.Policy {
 type Plan struct {
 	Settings    Settings
 	Credentials []*providers.Credential
+}
+
+// SessionNamed returns the keys of a session that a host names itself, for one model. An
+// empty name is no session.
+func SessionNamed(name, model string) session.Keys {
+	if name == "" {
+		return session.Keys{}
+	}
+	sum := sha256.Sum256([]byte("host\x00" + model + "\x00" + name))
+	return session.Keys{Primary: session.Key(sum[:16])}
 }

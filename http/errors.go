@@ -153,7 +153,7 @@ func noCredential(e *actors.NoCredentialError, now time.Time) *apiError {
 		message: fmt.Sprintf("All credentials for the model %q are cooling down.", e.Model),
 		cooldown: &cooldown{
 			Model: e.Model, Provider: e.Provider,
-			ResetTime:    now.Add(e.RetryAfter).UTC().Format(time.RFC3339),
+			ResetTime:    now.Add(e.RetryAfter + time.Second - 1).UTC().Format(time.RFC3339), // rounded up
 			ResetSeconds: wholeSeconds(e.RetryAfter),
 		},
 	}

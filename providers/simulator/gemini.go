@@ -55,8 +55,10 @@ func (x *exchange) streamGenerateContent(model string) *failure {
 	}
 	running := usage{input: r.usage.input, cached: r.usage.cached}
 	if r.call == nil { // a call is sent whole, as Gemini does
+		said := 0
 		for piece := range r.pieces() {
-			running.output += countTokens(piece)
+			said += len(piece)
+			running.output = countTokens(r.text[:said])
 			x.chunk(frame(x.chunks, false, marshal(x.content(p, object{"text": piece}, "", running.gemini()))))
 		}
 		r.text = ""

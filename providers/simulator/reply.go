@@ -73,8 +73,7 @@ func (p *prompt) answer() string {
 	if p.schema.Exists() {
 		return sample.JSON(p.schema)
 	}
-	return fmt.Sprintf("Simulated answer %d of %s: read %d tokens in %d parts.",
-		p.turn, p.model, p.inputTokens(), len(p.sections))
+	return fmt.Sprintf("Simulated answer %d of %s: read %d tokens.", p.turn, p.model, p.inputTokens())
 }
 
 // words returns a text of n words.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -15,7 +16,7 @@ func (x *exchange) responses() *failure {
 	}
 	x.pace(p.marks)
 	r := x.reply(p)
-	item := x.outputItem(r, "completed")
+	item := x.outputItem(r, r.itemStatus())
 	if x.wantsCompaction() {
 		item = x.compaction()
 	}
@@ -137,23 +138,23 @@ func (x *exchange) compaction() object {
 }
 
 func (x *exchange) userMessages() []object {
-	message := func(text string) object {
-		return object{
-			"id":      x.id("msg_"),
+	var all []object
+	add := func(text string) {
+		all = append(all, object{
+			"id":      x.id("msg_") + "_" + strconv.Itoa(len(all)),
 			"type":    "message",
 			"status":  "completed",
 			"role":    roleUser,
 			"content": []object{{"type": "input_text", "text": text}},
-		}
+		})
 	}
 	input := x.body.Get("input")
 	if input.Type == gjson.String {
-		return []object{message(input.Str)}
+		add(input.Str)
 	}
-	var all []object
 	input.ForEach(func(_, item gjson.Result) bool {
 		if isMessage(item) && role(item.Get("role").Str) == roleUser {
-			all = append(all, message(textOf(item.Get("content"))))
+			add(textOf(item.Get("content")))
 		}
 		return true
 	})
@@ -189,6 +190,13 @@ func (x *exchange) outputItem(r reply, status string) object {
 		item["content"] = []object{outputText(r.text)}
 	}
 	return item
+}
+
+func (r reply) itemStatus() string {
+	if r.truncated {
+		return "incomplete"
+	}
+	return "completed"
 }
 
 func outputText(text string) object {

@@ -1,0 +1,230 @@
+package understudy
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/config"
+	httpapi "github.com/understudyhq/understudy/http"
+	"github.com/understudyhq/understudy/providers"
+	"github.com/understudyhq/understudy/providers/anthropic"
+	"github.com/understudyhq/understudy/providers/compat"
+	"github.com/understudyhq/understudy/providers/gemini"
+	"github.com/understudyhq/understudy/providers/openai"
+	"github.com/understudyhq/understudy/providers/simulator"
+)
+
+// builder turns configurations into upstreams and credentials. What did not change since
+// the last one stays the same object, which is how owners see that nothing is to be done.
+type builder struct {
+	options  options
+	registry *providers.Registry
+	last     built
+}
+
+// built is one configuration made usable.
+type built struct {
+	upstreams []builtUpstream // in configuration order
+	network   builtNetwork
+}
+
+type builtUpstream struct {
+	source      config.Provider
+	upstream    *providers.Upstream
+	transport   http.RoundTripper
+	credentials []*providers.Credential
+}
+
+// builtNetwork is the transport that reaches the network.
+type builtNetwork struct {
+	timeouts  config.Timeouts
+	transport http.RoundTripper
+	close     func()
+}
+
+func newBuilder(o options) *builder {
+	r := providers.NewRegistry()
+	r.Add(config.KindOpenAI, openai.Provider{})
+	r.Add(config.KindAnthropic, anthropic.Provider{})
+	r.Add(config.KindGemini, gemini.Provider{})
+	r.Add(config.KindOpenAICompatible, compat.Provider{})
+	r.Add(config.KindSimulator, simulator.Provider{})
+	for kind, p := range o.kinds {
+		r.Add(kind, p)
+	}
+	return &builder{options: o, registry: r}
+}
+
+// build makes cfg usable without changing what is in use.
+func (b *builder) build(cfg *config.Config) (built, error) {
+	next := built{network: b.network(cfg.Timeouts)}
+	for _, source := range cfg.Providers {
+		if source.Kind == config.KindVertex && !slices.Contains(b.registry.Kinds(), config.KindVertex) {
+			continue // its adapter is to come; Warnings says so
+		}
+		u, err := b.upstream(source, next.network.transport)
+		if err != nil {
+			return built{}, fmt.Errorf("provider %s: %w", source.Name, err)
+		}
+		next.upstreams = append(next.upstreams, u)
+	}
+	return next, nil
+}
+
+// adopt makes next what later builds are compared with, and lets idle connections of a
+// transport that it no longer uses go.
+func (b *builder) adopt(next built) {
+	if b.last.network.close != nil && b.last.network.transport != next.network.transport {
+		b.last.network.close()
+	}
+	b.last = next
+}
+
+func (b *builder) close() {
+	if b.last.network.close != nil {
+		b.last.network.close()
+	}
+}
+
+func (b *builder) network(t config.Timeouts) builtNetwork {
+	if b.options.transport != nil {
+		return builtNetwork{transport: b.options.transport}
+	}
+	if b.last.network.transport != nil && b.last.network.timeouts.Connect == t.Connect {
+		return b.last.network
+	}
+	transport := httpapi.NewTransport(t.Connect)
+	return builtNetwork{timeouts: t, transport: transport, close: transport.CloseIdleConnections}
+}
+
+func (b *builder) upstream(source config.Provider, network http.RoundTripper) (builtUpstream, error) {
+	i := slices.IndexFunc(b.last.upstreams, func(u builtUpstream) bool { return u.source.Name == source.Name })
+	if i >= 0 {
+		if old := b.last.upstreams[i]; old.transport == network || source.Kind == config.KindSimulator {
+			if same(old.source, source) {
+				return old, nil
+			}
+		}
+	}
+	adapter, err := b.registry.Get(source.Kind)
+	if err != nil {
+		return builtUpstream{}, err
+	}
+	base, err := url.Parse(source.BaseURL)
+	if err != nil {
+		return builtUpstream{}, fmt.Errorf("base-url: %w", err)
+	}
+	transport := network
+	if source.Kind == config.KindSimulator {
+		transport = simulated(source).Transport()
+	}
+	next := builtUpstream{source: source, transport: transport, upstream: describe(source, adapter, base)}
+	var old []*providers.Credential
+	if i >= 0 && sameUpstream(b.last.upstreams[i], next) {
+		next.upstream, old = b.last.upstreams[i].upstream, b.last.upstreams[i].credentials
+	}
+	for _, c := range source.Credentials {
+		next.credentials = append(next.credentials, keepSame(old, credential(c, next)))
+	}
+	return next, nil
+}
+
+// sameUpstream reports whether two builds differ in their credentials at most.
+func sameUpstream(old, next builtUpstream) bool {
+	a, b := old.source, next.source
+	a.Credentials, b.Credentials = nil, nil
+	return old.transport == next.transport && same(a, b)
+}
+
+// keepSame returns the one of old that equals c, or c.
+func keepSame(old []*providers.Credential, c *providers.Credential) *providers.Credential {
+	for _, o := range old {
+		if o.ID == c.ID && same(*o, *c) {
+			return o
+		}
+	}
+	return c
+}
+
+func describe(p config.Provider, adapter providers.Provider, base *url.URL) *providers.Upstream {
+	u := &providers.Upstream{
+		Name: p.Name, Kind: p.Kind, Provider: adapter, Base: base,
+		Headers: headers(p.Headers), Prefix: p.Prefix, Exclude: p.ExcludeModels,
+	}
+	for _, f := range p.Formats {
+		u.Formats = append(u.Formats, providers.Format(f))
+	}
+	if len(u.Formats) == 0 {
+		u.Formats = adapter.Formats()
+	}
+	for _, m := range p.Models {
+		u.Models = append(u.Models, providers.Model{Name: m.Name, Aliases: m.Alias, Fallback: m.Fallback})
+	}
+	return u
+}
+
+func credential(c config.Credential, u builtUpstream) *providers.Credential {
+	secret := c.APIKey
+	if secret == "" && u.source.Kind == config.KindSimulator {
+		secret = c.ID
+	}
+	weight := 1
+	if c.Weight != nil {
+		weight = *c.Weight
+	}
+	return &providers.Credential{
+		ID: providers.CredentialID(c.ID), Upstream: u.upstream, Secret: providers.NewSecret(secret), Account: c.Account,
+		Transport: u.transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
+		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
+	}
+}
+
+// headers puts configured headers in a fixed order.
+func headers(m map[string]string) []providers.Header {
+	var hs []providers.Header
+	for name, value := range m {
+		hs = append(hs, providers.Header{Name: name, Value: value})
+	}
+	slices.SortFunc(hs, func(a, b providers.Header) int { return strings.Compare(a.Name, b.Name) })
+	return hs
+}
+
+// simulated makes the upstream inside the process that a simulator provider stands for.
+func simulated(p config.Provider) *simulator.Upstream {
+	o := simulator.Options{}
+	for _, m := range p.Models {
+		o.Models = append(o.Models, m.Name)
+	}
+	for _, c := range p.Credentials {
+		s := simulator.Credential{ID: c.ID, Key: c.APIKey, Account: c.Account}
+		for _, f := range c.Faults {
+			s.Faults = append(s.Faults, simulator.Fault(f))
+		}
+		o.Credentials = append(o.Credentials, s)
+	}
+	return simulator.New(o)
+}
+
+// plan is what the engine works with.
+func (b built) plan(cfg *config.Config) actors.Plan {
+	p := actors.Plan{Settings: actors.Settings{Routing: cfg.Routing, Cooldown: cfg.Cooldown}}
+	for _, u := range b.upstreams {
+		p.Credentials = append(p.Credentials, u.credentials...)
+	}
+	return p
+}
+
+// unlisted returns the credentials, by upstream, whose models the upstream itself lists.
+func (b built) unlisted() map[string][]*providers.Credential {
+	m := map[string][]*providers.Credential{}
+	for _, u := range b.upstreams {
+		if _, lists := u.upstream.Provider.(providers.Lister); lists && len(u.upstream.Models) == 0 {
+			m[u.upstream.Name] = u.credentials
+		}
+	}
+	return m
+}

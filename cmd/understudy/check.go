@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/understudyhq/understudy"
+	"github.com/understudyhq/understudy/config"
+)
+
+func checkCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Validate the configuration and print what would run; contacts no upstream",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, source, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			if err := understudy.Check(cfg); err != nil {
+				return err
+			}
+			return describe(c.OutOrStdout(), cfg, source)
+		},
+	}
+	addFileFlag(c, &file)
+	return c
+}
+
+func addFileFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default config.yaml, else the embedded default)")
+}
+
+// describe prints what would run with cfg, secrets masked.
+func describe(w io.Writer, cfg *config.Config, source string) error {
+	if source == "" {
+		source = "embedded default"
+	}
+	fmt.Fprintf(w, "%s is valid\n\nlisten %s, %d client keys, strategy %s, session affinity %t\n\n",
+		source, cfg.Listen, len(cfg.APIKeys), cfg.Routing.Strategy, cfg.Routing.SessionAffinity)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PROVIDER\tKIND\tFORMATS\tBASE URL")
+	for _, p := range cfg.Providers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, strings.Join(p.Formats, ","), p.BaseURL)
+	}
+	fmt.Fprintln(t, "\nCREDENTIAL\tPROVIDER\tACCOUNT\tSECRET\tSTATE")
+	for _, p := range cfg.Providers {
+		for _, c := range p.Credentials {
+			state := "enabled"
+			if c.Disabled {
+				state = "disabled"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), masked(c.APIKey), state)
+		}
+	}
+	fmt.Fprintln(t, "\nMODEL\tPROVIDER\tALIASES")
+	for _, p := range cfg.Providers {
+		if len(p.Models) == 0 {
+			fmt.Fprintf(t, "(as the upstream lists)\t%s\t-\n", p.Name)
+		}
+		for _, m := range p.Models {
+			fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, p.Name, orDash(strings.Join(m.Alias, ",")))
+		}
+	}
+	for _, warning := range cfg.Warnings() {
+		fmt.Fprintf(t, "\nwarning: %s", warning)
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// masked tells that there is a secret, and nothing about it.
+func masked(secret string) string {
+	if secret == "" {
+		return "-"
+	}
+	return "***"
+}

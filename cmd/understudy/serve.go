@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/understudyhq/understudy"
+	"github.com/understudyhq/understudy/config"
+)
+
+func serveCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: "Run the gateway. Without a configuration file it serves on loopback with a simulator as\n" +
+			"its upstream. SIGHUP reloads the file; SIGINT and SIGTERM stop after open requests have\n" +
+			"ended, at most shutdown-grace later; a second one stops at once.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			defer signal.Stop(signals)
+			s, err := newService(file)
+			if err != nil {
+				return err
+			}
+			return s.run(c, signals)
+		},
+	}
+	addFileFlag(c, &file)
+	return c
+}
+
+// service is the gateway with its listener.
+type service struct {
+	file     string // as named on the command line
+	source   string // the file that was read; empty = the embedded default
+	cfg      *config.Config
+	level    *slog.LevelVar
+	logger   *slog.Logger
+	gateway  *understudy.Gateway
+	listener net.Listener
+	server   *http.Server
+}
+
+// newService loads the configuration, starts the gateway and opens its listener.
+func newService(file string) (*service, error) {
+	cfg, source, err := loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{file: file, source: source, cfg: cfg, level: new(slog.LevelVar)}
+	s.logger = newLogger(cfg.Logging, s.level)
+	if s.gateway, err = understudy.New(cfg, understudy.WithLogger(s.logger), understudy.WithVersion(version)); err != nil {
+		return nil, err
+	}
+	s.warn(cfg)
+	if s.listener, err = listen(cfg); err != nil {
+		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
+	}
+	s.server = newServer(s.gateway.Handler(), s.logger)
+	return s, nil
+}
+
+// Limits of clients' connections. Bodies and answers have their own, in the gateway.
+const (
+	readHeaderTimeout = 30 * time.Second
+	idleTimeout       = 3 * time.Minute
+	maxHeaderBytes    = 256 << 10
+)
+
+func newServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+func newLogger(l config.Logging, level *slog.LevelVar) *slog.Logger {
+	setLevel(level, l.Level)
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+func setLevel(v *slog.LevelVar, name string) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err == nil {
+		v.Set(level)
+	}
+}
+
+func listen(cfg *config.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if cfg.TLS.CertFile == "" {
+		return l, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}), nil
+}
+
+func (s *service) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings() {
+		s.logger.Warn("configuration", slog.String("warning", w))
+	}
+}
+
+// run serves until a signal, the listener or the engine ends it.
+func (s *service) run(c *cobra.Command, signals <-chan os.Signal) error {
+	s.greet(c)
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(s.listener) }()
+	for {
+		select {
+		case err := <-served:
+			return errors.Join(fmt.Errorf("serve: %w", err), s.gateway.Shutdown(context.Background()))
+		case <-s.gateway.Done():
+			return errors.Join(s.gateway.Err(), s.server.Close())
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				return s.stop(signals)
+			}
+			s.reload()
+		}
+	}
+}
+
+// greet prints where the gateway listens and a line that tries it out.
+func (s *service) greet(c *cobra.Command) {
+	scheme := "http"
+	if s.cfg.TLS.CertFile != "" {
+		scheme = "https"
+	}
+	address := scheme + "://" + s.listener.Addr().String()
+	out := c.OutOrStdout()
+	if s.source != "" {
+		fmt.Fprintf(out, "understudy %s serves %s on %s\n", version, s.source, address)
+		return
+	}
+	fmt.Fprintf(out, "understudy %s serves its built-in simulator on %s\n\nTry it:\n\n", version, address)
+	fmt.Fprintf(out, "  curl %s/v1/chat/completions -H 'Content-Type: application/json' \\\n", address)
+	fmt.Fprint(out, "    -d '{\"model\":\"understudy-large\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n")
+	fmt.Fprintln(out, "Write a config.yaml to use upstreams of your own: see config.example.yaml.")
+}
+
+// reload applies the file as it is now. If it is not valid, everything stays as it was.
+func (s *service) reload() {
+	cfg, _, err := loadConfig(s.file)
+	if err != nil {
+		s.logger.Error("configuration not reloaded", slog.Any("err", err))
+		return
+	}
+	changes, err := s.gateway.Apply(cfg)
+	var restart *understudy.RestartError
+	switch {
+	case errors.As(err, &restart):
+		s.logger.Warn("configuration reloaded in part", slog.Int("changes", len(changes)), slog.Any("err", err))
+	case err != nil:
+		s.logger.Error("configuration not reloaded", slog.Any("err", err))
+		return
+	default:
+		s.logger.Info("configuration reloaded", slog.Int("changes", len(changes)))
+	}
+	setLevel(s.level, cfg.Logging.Level)
+	s.cfg = cfg
+	s.warn(cfg)
+}
+
+// stop refuses new requests, lets open ones end for the grace period, and returns nil if
+// none was cut off. A second signal ends the grace.
+func (s *service) stop(signals <-chan os.Signal) error {
+	s.logger.Info("stopping", slog.Duration("duration", s.cfg.ShutdownGrace))
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
+	defer cancel()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case sig := <-signals:
+				if sig != syscall.SIGHUP {
+					cancel()
+				}
+			}
+		}
+	}()
+	s.gateway.Drain()
+	closing := make(chan error, 1)
+	go func() { closing <- s.server.Shutdown(ctx) }()
+	err := s.gateway.Shutdown(ctx)
+	if err == nil {
+		<-closing // the answers are written; let the connections end too
+	}
+	return errors.Join(err, s.server.Close())
+}

@@ -1,0 +1,196 @@
+package understudy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/config"
+	httpapi "github.com/understudyhq/understudy/http"
+)
+
+// startTimeout bounds how long New waits for the engine, which opens no connection and
+// needs milliseconds.
+const startTimeout = 30 * time.Second
+
+// abortGrace is how long Shutdown waits for requests that it has cut off to end.
+const abortGrace = 2 * time.Second
+
+// Gateway is a running gateway without a listener: an engine that chooses credentials and
+// an http.Handler in front of it. Make one with New; end it with Shutdown. All methods are
+// safe for concurrent use. Several may live in one process.
+type Gateway struct {
+	options  options
+	engine   *actors.System
+	server   *httpapi.Server
+	builder  *builder
+	listings *listings
+
+	mu  sync.Mutex // guards cfg, and one Apply or Shutdown at a time
+	cfg *config.Config
+}
+
+// New validates cfg, fills its defaults in place, and starts a gateway. It touches nothing
+// global: no listener, signal, flag, default logger or metrics registry. cfg must not be
+// changed afterwards.
+func New(cfg *config.Config, opts ...Option) (*Gateway, error) {
+	o := newOptions(opts)
+	if err := prepare(cfg, o); err != nil {
+		return nil, err
+	}
+	g := &Gateway{options: o, builder: newBuilder(o), cfg: cfg}
+	built, err := g.builder.build(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	g.engine, err = actors.Start(ctx, actors.Options{Logger: o.logger, Host: o.system}, built.plan(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("start the gateway: %w", err)
+	}
+	g.builder.adopt(built)
+	g.server = httpapi.New(httpapi.Options{Pool: g.engine, Logger: o.logger, Live: cfg.Live, Version: o.version})
+	g.listings = newListings(g.engine, o.logger)
+	g.listings.watch(built.unlisted())
+	return g, nil
+}
+
+func prepare(cfg *config.Config, o options) error {
+	if cfg == nil {
+		return errors.New("understudy: no configuration")
+	}
+	config.Complete(cfg)
+	if err := cfg.Validate(o.hostKinds()...); err != nil {
+		return fmt.Errorf("invalid configuration: %w", err)
+	}
+	return nil
+}
+
+// Check tells what is wrong with cfg, as New would, and fills its defaults in place. It
+// starts nothing and contacts nobody.
+func Check(cfg *config.Config, opts ...Option) error {
+	o := newOptions(opts)
+	if err := prepare(cfg, o); err != nil {
+		return err
+	}
+	_, err := newBuilder(o).build(cfg)
+	return err
+}
+
+// Handler returns the handler of the client-facing routes. It can be mounted anywhere.
+func (g *Gateway) Handler() http.Handler { return g.server.Handler() }
+
+// RestartError says that a new configuration changes settings that need a restart. The
+// rest of it has been applied.
+type RestartError struct{ Paths []string }
+
+func (e *RestartError) Error() string { return fmt.Sprintf("needs a restart: %v", e.Paths) }
+
+// Apply makes cfg the configuration, whole or not at all, and returns what changed. Requests
+// that have begun keep the settings they began with; rests, cursors and bindings of what
+// did not change are kept. Changes that need a restart are not applied and come back in a
+// *RestartError. cfg must not be changed afterwards.
+func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
+	if err := prepare(cfg, g.options); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	changes := config.Diff(g.cfg, cfg)
+	built, err := g.builder.build(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if err := g.engine.Apply(ctx, built.plan(cfg)); err != nil {
+		return nil, fmt.Errorf("apply the configuration: %w", err)
+	}
+	g.builder.adopt(built)
+	g.server.Apply(cfg.Live)
+	g.listings.watch(built.unlisted())
+	return g.keepBoot(cfg, changes)
+}
+
+// keepBoot notes cfg as the configuration, but for what needs a restart.
+func (g *Gateway) keepBoot(cfg *config.Config, changes []config.Change) ([]config.Change, error) {
+	next := *cfg
+	next.Boot = g.cfg.Boot
+	g.cfg = &next
+	var refused RestartError
+	var applied []config.Change
+	for _, c := range changes {
+		if c.Boot {
+			refused.Paths = append(refused.Paths, c.Path)
+		} else {
+			applied = append(applied, c)
+		}
+	}
+	if len(refused.Paths) > 0 {
+		return applied, &refused
+	}
+	return applied, nil
+}
+
+// Snapshot is what a gateway knows at one instant.
+type Snapshot = actors.Snapshot
+
+// Snapshot returns what the gateway knows now.
+func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
+	s, err := g.engine.Snapshot(ctx)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("take a snapshot: %w", err)
+	}
+	return s, nil
+}
+
+// Event is one fact about credentials, models, sessions, attempts or supervision.
+type Event = actors.Event
+
+// Subscribe calls fn for every fact from now on, in order, in a goroutine of its own. A
+// slow fn misses events and is told how many. cancel ends it; fn may be running then.
+func (g *Gateway) Subscribe(fn func(Event)) (cancel func()) { return g.engine.Subscribe(fn) }
+
+// Done is closed when the gateway's engine has ended, by Shutdown or because it could not
+// be kept alive; Err then tells which.
+func (g *Gateway) Done() <-chan struct{} { return g.engine.Done() }
+
+// Err returns why the engine ended by itself; nil while it runs and after Shutdown.
+func (g *Gateway) Err() error { return g.engine.Err() }
+
+// Drain makes new requests answer 503 with Retry-After, and /readyz too, while those that
+// have begun go on.
+func (g *Gateway) Drain() { g.server.Drain() }
+
+// Shutdown refuses new requests, waits for the open ones until ctx ends, cuts off those
+// that are left with an error in their format, and stops the engine. Nothing of the
+// gateway is left afterwards, in a host's actor system either. The error says how many
+// requests were cut off.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.server.Drain()
+	open := g.server.Wait(ctx)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
+	defer cancel()
+	if open > 0 {
+		g.server.Abort()
+		g.server.Wait(ending)
+	}
+	g.listings.stop()
+	err := g.engine.Stop(ending)
+	g.builder.close()
+	if open > 0 {
+		err = errors.Join(fmt.Errorf("%d requests were cut off", open), err)
+	}
+	return err
+}
+
+// same reports whether two parts of a configuration are equal.
+func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
