@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -147,6 +148,7 @@ func TestClassify_TellsModelsFromRequestsByTheText(t *testing.T) {
 		{400, "o3 does not support images.", fault},
 		{400, "o3: the tool in messages[1] is unknown", fault},
 		{409, "The model o3 does not exist.", fault},
+		{400, "Bad input: " + strings.Repeat("x", 512) + " the model does not exist", fault},
 	}
 	for _, tt := range tests {
 		read := func(providers.Answer) providers.Signals { return providers.Signals{Message: tt.message} }

@@ -62,7 +62,7 @@ func TestQuotas_ReadsBothFamilies(t *testing.T) {
 			},
 		},
 		"unreadable values": {
-			[]string{"X-Ratelimit-Limit-Tokens: many", "X-Ratelimit-Remaining-Tokens: -3", "X-Ratelimit-Reset-Tokens: later", "Anthropic-Ratelimit-Unified-5h-Utilization: NaN"},
+			[]string{"X-Ratelimit-Limit-Tokens: many", "X-Ratelimit-Remaining-Tokens: -3", "X-Ratelimit-Reset-Tokens: 1e16", "Anthropic-Ratelimit-Unified-5h-Utilization: NaN"},
 			[]providers.Quota{
 				{Name: "tokens", Limit: -1, Remaining: -1, Utilization: -1},
 				{Name: "unified-5h", Limit: -1, Remaining: -1, Utilization: -1},

@@ -19,6 +19,7 @@ func TestClassify_ReadsAnthropicsErrors(t *testing.T) {
 		"unified-allowed":    {Kind: providers.RateLimited, RetryAfter: 5 * time.Second, Reason: "429 rate_limit_error"},
 
 		"unified-5h-rejected":      {Kind: providers.WindowExhausted, Scope: providers.ScopeAccount, RetryAfter: 2 * time.Hour, Reason: "429 rate_limit_error"},
+		"unified-all-rejected":     {Kind: providers.WindowExhausted, Scope: providers.ScopeAccount, RetryAfter: 48 * time.Hour, Reason: "429 rate_limit_error"},
 		"unified-family-rejected":  {Kind: providers.WindowExhausted, RetryAfter: 24 * time.Hour, Reason: "429 rate_limit_error"},
 		"unified-summary-rejected": {Kind: providers.WindowExhausted, Scope: providers.ScopeAccount, RetryAfter: 90 * time.Second, Reason: "429 rate_limit_error"},
 		"spend-limit":              {Kind: providers.WindowExhausted, Scope: providers.ScopeCredential, RetryAfter: untilFebruary, Reason: "400 invalid_request_error"},
