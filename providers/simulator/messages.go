@@ -147,7 +147,7 @@ func (x *exchange) streamMessage(p *prompt, r reply) {
 		data["type"] = name
 		x.event(name, data)
 	}
-	send("message_start", object{"message": x.message(p, x.usageOf(r, 1))})
+	send("message_start", object{"message": x.message(p, x.usageOf(r, min(1, r.usage.output)))})
 	start, delta := x.contentBlock(r), object{"type": "text_delta", "text": hole}
 	if r.call == nil {
 		start["text"] = ""

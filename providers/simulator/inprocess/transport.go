@@ -64,6 +64,9 @@ func (t Transport) handle(a *answer, r *http.Request) (err error) {
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler:
+			if err = r.Context().Err(); err != nil {
+				return // it gave up because its client did
+			}
 			err = &net.OpError{Op: "read", Net: "pipe", Err: syscall.ECONNRESET}
 		default:
 			panic(p) // a bug of ours, which must not pass for an upstream's trouble

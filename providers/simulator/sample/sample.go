@@ -94,12 +94,15 @@ func (s *sampler) raw(json string) { s.json = append(s.json, json...) }
 
 // resolve follows a reference into the same document; another kind leads nowhere.
 func (s *sampler) resolve(ref string) gjson.Result {
-	path, ok := strings.CutPrefix(ref, "#/")
+	path, ok := strings.CutPrefix(ref, "#")
+	if !ok {
+		return gjson.Result{}
+	}
 	at := s.root
-	for ok && path != "" {
-		var key string
-		key, path, _ = strings.Cut(path, "/")
-		at = at.Get(gjson.Escape(key))
+	for key := range strings.SplitSeq(path, "/") {
+		if key != "" {
+			at = at.Get(gjson.Escape(key))
+		}
 	}
 	return at
 }
