@@ -19,6 +19,7 @@ type call struct {
 	model     string    // as the client named it, reasoning suffix included
 	modelAt   peek.Span // where the body names it; zero = it does not
 	stream    bool
+	array     bool   // Gemini only: streamed as one JSON array, not as events
 	query     string // the client's raw query without its key
 	body      *buffer
 	acquire   actors.Acquire // grows by every credential that failed
@@ -29,6 +30,7 @@ type target struct {
 	operation providers.Operation
 	model     string // empty = the body names it
 	stream    bool
+	array     bool // streamed as one JSON array
 }
 
 // parse reads and checks one request. Its errors are answers: see errors.go.
@@ -51,7 +53,7 @@ func newCall(in *inbound, t target, body *buffer) (*call, error) {
 		return nil, bodyError(err)
 	}
 	c := &call{
-		operation: t.operation, model: t.model, stream: t.stream,
+		operation: t.operation, model: t.model, stream: t.stream, array: t.array,
 		query: withoutKey(in.r.URL.RawQuery), body: body,
 	}
 	if c.model == "" {
@@ -138,6 +140,7 @@ func (s *Server) relayGeminiCall(in *inbound) error {
 			message: "Unknown action: " + in.r.URL.Path + ".",
 		}
 	}
+	t.array = t.stream && in.r.URL.Query().Get("alt") != "sse"
 	return s.relayTo(in, t)
 }
 

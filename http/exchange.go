@@ -85,7 +85,7 @@ func (a *attempt) receive(resp *http.Response) result {
 	if o.Kind != providers.Success {
 		return a.refused(resp, body)
 	}
-	if t := newTap(a.in.format, a.call.stream, resp.Header); t != nil {
+	if t := newTap(a.in.format, a.call.array, resp.Header); t != nil {
 		return a.stream(resp, body, t, o)
 	}
 	return a.whole(resp, body, o)

@@ -32,13 +32,14 @@ type tap struct {
 	failure []byte // the data of the upstream's own error event; nil = none
 }
 
-// newTap returns what understands an answer with header h, or nil if it is no stream.
-func newTap(f providers.Format, stream bool, h http.Header) *tap {
+// newTap returns what understands an answer with header h, or nil if it is no stream. JSON
+// is one only where an array was asked for.
+func newTap(f providers.Format, array bool, h http.Header) *tap {
 	contentType := h.Get("Content-Type")
 	switch {
 	case hasPrefixFold(contentType, "text/event-stream"):
 		return &tap{format: f}
-	case f == providers.Gemini && stream && hasPrefixFold(contentType, "application/json"):
+	case array && hasPrefixFold(contentType, "application/json"):
 		return &tap{format: f, array: &arrayScanner{}}
 	default:
 		return nil
