@@ -20,13 +20,16 @@ func layers() []layer {
 		{".", []string{"http", "http/admin", "actors", "providers", "providers/*", "config", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/peek", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
-		{"actors", []string{"providers", "config", "internal/cooldown", "internal/session", "internal/strategy"}, "actors decide and never touch a body or a wire format"},
+		{"actors", []string{"actors/stage", "providers", "config", "internal/cooldown", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
+		{"actors/stage", nil, "what actors stand on knows nothing of what they play"},
 		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
 		{"providers/simulator/...", []string{"providers", "providers/simulator/*", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
 		{"providers/*", []string{"providers", "internal/peek"}, "one vendor's quirks concern no other vendor and no other layer"},
 		{"internal/llm/llmtest", []string{"internal/llm", "internal/sse"}, "the codecs' suite knows the canonical form, not the formats"},
 		{"internal/llm/*", []string{"internal/llm", "internal/sse"}, "codecs meet in the canonical form; importing each other makes pairs of them"},
 		{"internal/strategy", []string{"providers"}, "policy is pure"},
+		{"internal/catalog", []string{"providers"}, "policy is pure"},
+		{"internal/roster", []string{"config", "providers", "internal/catalog", "internal/cooldown", "internal/strategy"}, "the read model joins the policies and knows no actor"},
 		{"internal/cooldown", []string{"providers"}, "policy is pure"},
 		{"internal/*", nil, "the lowest layer: it can be read, tested and moved alone"},
 		{"providers", nil, "everybody depends on these types; they depend on nobody"},
@@ -99,7 +102,7 @@ func confinements() []confinement {
 		{
 			modules: []string{"github.com/asynkron/protoactor-go"},
 			// A host may lend its actor system: one option, and the tests of it, name the type.
-			to:  []string{"actors/*.go", "options.go", "*_test.go", "test/..."},
+			to:  []string{"actors/*.go", "actors/stage/*.go", "options.go", "*_test.go", "test/..."},
 			why: "the actor library is pinned and has defects to steer around; one package knows them",
 		},
 		{

@@ -2,6 +2,7 @@ package understudy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -40,22 +41,32 @@ func (g *Gateway) Acquire(ctx context.Context, r Request) (*Lease, error) {
 	l, err := g.engine.Acquire(ctx, actors.Acquire{
 		Model: r.Model, Format: r.Format, Session: actors.SessionNamed(r.Session, r.Model), Exclude: r.Exclude,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, actors.ErrStopped):
+		return nil, ErrStopped
+	case errors.Is(err, actors.ErrOverloaded):
+		return nil, ErrOverloaded
+	case err != nil:
 		return nil, err
 	}
 	return &Lease{gateway: g, lease: l}, nil
 }
 
-// Errors of Acquire.
+// Errors of Acquire besides the types below.
 var (
-	ErrStopped    = actors.ErrStopped
-	ErrOverloaded = actors.ErrOverloaded
+	// ErrStopped means that the gateway has been shut down, or is about to be.
+	ErrStopped = errors.New("gateway stopped")
+	// ErrOverloaded means that too many requests wait already.
+	ErrOverloaded = errors.New("too many requests wait for a credential")
 )
 
-// Errors of Acquire that carry more than a text.
 type (
+	// UnknownModelError means that no upstream serves the model.
 	UnknownModelError = actors.UnknownModelError
-	FormatError       = actors.FormatError
+	// FormatError means that the model is served, but only in other formats.
+	FormatError = actors.FormatError
+	// NoCredentialError means that the model is known but nobody can serve it now, and
+	// says until when, if that is known.
 	NoCredentialError = actors.NoCredentialError
 )
 

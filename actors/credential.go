@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -54,16 +55,16 @@ type credentialActor struct {
 	*credentialMemory
 	w          *wiring
 	rows       map[string]modelRow
-	alarm      alarm
-	supervisor *backoff
+	alarm      stage.Alarm
+	supervisor *stage.Backoff
 }
 
 // modelRestarts says how often a model's actor may fail before its credential drops it;
 // the next use spawns it anew.
-var modelRestarts = restartLimits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
+var modelRestarts = stage.Limits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
 
 func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
-	supervisor := newBackoff(modelRestarts, func(f failure) { w.supervised("model", f) })
+	supervisor := stage.NewBackoff(modelRestarts, func(f stage.Failure) { w.supervised("model", f) })
 	return w.props(func() actor.Actor {
 		return &credentialActor{credentialMemory: memory, w: w, rows: map[string]modelRow{}, supervisor: supervisor}
 	}, actor.WithSupervisor(supervisor))
@@ -98,10 +99,10 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case *actor.Terminated:
 		a.terminated(msg.Who)
 	case *actor.Stopping, *actor.Restarting:
-		a.alarm.cancel()
-		a.supervisor.cancel()
+		a.alarm.Cancel()
+		a.supervisor.Cancel()
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -113,7 +114,7 @@ func (a *credentialActor) started(c actor.Context) {
 		}
 	}
 	if a.rest.Resting(time.Now()) {
-		a.alarm.at(c, a.rest.Until, wake{})
+		a.alarm.At(c, a.rest.Until, wake{})
 	}
 	a.w.tell(CredentialUp{a.credential.ID})
 	a.announce(c)
@@ -154,7 +155,7 @@ func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
 		return
 	}
 	a.rest = next
-	a.alarm.at(c, next.Until, wake{})
+	a.alarm.At(c, next.Until, wake{})
 	a.w.tell(Rested{Credential: a.credential.ID, State: next})
 }
 
@@ -162,7 +163,7 @@ func (a *credentialActor) wake(c actor.Context) {
 	switch {
 	case a.rest.Until.IsZero():
 	case a.rest.Resting(time.Now()):
-		a.alarm.at(c, a.rest.Until, wake{})
+		a.alarm.At(c, a.rest.Until, wake{})
 	default:
 		a.rest.Until = time.Time{}
 		a.w.tell(Rested{Credential: a.credential.ID, State: a.rest})
@@ -172,7 +173,7 @@ func (a *credentialActor) wake(c actor.Context) {
 // rotate takes a new description. Another secret is as good as another credential, as far
 // as the old one was refused.
 func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
-	replaced := next.Secret != a.credential.Secret
+	replaced := !next.Secret.Equal(a.credential.Secret)
 	a.credential = next
 	if replaced && (a.rest.Kind == providers.Unauthorized || a.rest.Kind == providers.OutOfFunds) {
 		a.rest = cooldown.State{}

@@ -6,6 +6,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/scheduler"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -25,7 +26,7 @@ type (
 type applied struct{}
 
 // credentialRestarts says how often a credential's actor may fail before it is given up.
-var credentialRestarts = restartLimits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
+var credentialRestarts = stage.Limits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
 
 // How long a credential that was given up is left alone; it doubles each time.
 const (
@@ -58,7 +59,7 @@ type credentialsActor struct {
 	*credentialsMemory
 	w          *wiring
 	settings   Settings
-	supervisor *backoff
+	supervisor *stage.Backoff
 }
 
 // credentialsProps describes the one parent of an engine's credentials.
@@ -68,7 +69,7 @@ func credentialsProps(w *wiring) *actor.Props {
 		byPID:  map[string]providers.CredentialID{},
 		listed: map[string][]string{},
 	}
-	supervisor := newBackoff(credentialRestarts, func(f failure) {
+	supervisor := stage.NewBackoff(credentialRestarts, func(f stage.Failure) {
 		id := memory.byPID[f.Child.Id]
 		w.supervised("credential "+string(id), f)
 		w.tell(CredentialDown{Credential: id, Reason: f.Why.String(), Failed: f.Stop})
@@ -102,7 +103,7 @@ func (a *credentialsActor) Receive(c actor.Context) {
 	case *actor.Stopping, *actor.Restarting:
 		a.cancelAlarms()
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -203,7 +204,7 @@ func (a *credentialsActor) terminated(c actor.Context, pid *actor.PID) {
 		d = min(respawnBase<<row.givenUp, respawnCap)
 	}
 	row.givenUp++
-	row.cancel = after(c, d, respawn{id})
+	row.cancel = stage.After(c, d, respawn{id})
 }
 
 func (a *credentialsActor) respawn(c actor.Context, id providers.CredentialID) {
@@ -217,7 +218,7 @@ func (a *credentialsActor) respawn(c actor.Context, id providers.CredentialID) {
 
 // cancelAlarms readies the memory for another incarnation, which spawns everything anew.
 func (a *credentialsActor) cancelAlarms() {
-	a.supervisor.cancel()
+	a.supervisor.Cancel()
 	clear(a.byPID)
 	for _, row := range a.rows {
 		if row.cancel != nil {

@@ -44,6 +44,8 @@ type (
 	}
 	// SessionExpired says that a session has no credential any more.
 	SessionExpired struct{ Key session.Key }
+	// SessionsLost says that all sessions have lost their credential: their parent failed.
+	SessionsLost struct{}
 )
 
 // Attempted says how one lease ended.
@@ -71,6 +73,7 @@ func (CredentialUp) fact()     {}
 func (Rested) fact()           {}
 func (SessionBound) fact()     {}
 func (SessionExpired) fact()   {}
+func (SessionsLost) fact()     {}
 func (Attempted) fact()        {}
 func (Supervised) fact()       {}
 

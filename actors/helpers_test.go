@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -18,31 +17,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// inBubble runs f with an actor system of its own on a fake clock. Its closing sleep lets
-// the library's dead-letter throttle end.
-func inBubble(t *testing.T, f func(t *testing.T, sys *actor.ActorSystem)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		sys := newActorSystem(discard())
-		f(t, sys)
-		sys.Shutdown()
-		time.Sleep(2 * time.Second)
-	})
-}
-
-// probe is a process that hands every message it gets to the returned channel.
-func probe(sys *actor.ActorSystem) (*actor.PID, <-chan any) {
-	p := make(probeProcess, 64)
-	pid, _ := sys.ProcessRegistry.Add(p, "probe"+sys.ProcessRegistry.NextId())
-	return pid, p
-}
-
-type probeProcess chan any
-
-func (p probeProcess) SendUserMessage(_ *actor.PID, m any)   { p <- actor.UnwrapEnvelopeMessage(m) }
-func (p probeProcess) SendSystemMessage(_ *actor.PID, m any) {}
-func (p probeProcess) Stop(*actor.PID)                       {}
 
 // engine is a running System on the fake clock with n credentials c1..cn of one upstream.
 type engine struct {

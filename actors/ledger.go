@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -94,7 +95,7 @@ func (l *ledger) Receive(c actor.Context) {
 	case unsubscribe:
 		delete(l.subscribers, msg.subscription)
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -127,6 +128,8 @@ func (l *ledger) note(f Fact) {
 		l.sessions[f.Key] = struct{}{}
 	case SessionExpired:
 		delete(l.sessions, f.Key)
+	case SessionsLost:
+		clear(l.sessions)
 	case Supervised:
 		l.failures++
 	}

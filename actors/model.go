@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -29,8 +30,10 @@ type (
 	}
 )
 
-func (g grant) question() uint64 { return g.acquire.id }
-func (l Lease) question() uint64 { return l.ID }
+func (g grant) Question() uint64 { return g.acquire.id }
+
+// Question says which acquire l answers.
+func (l Lease) Question() uint64 { return l.ID }
 
 const (
 	// leaseOverdueAfter is how long a lease may go unreported before it is taken back.
@@ -66,7 +69,7 @@ type modelActor struct {
 	name     string
 	grants   uint64
 	usedAt   time.Time
-	alarm    alarm
+	alarm    stage.Alarm
 	retiring bool
 }
 
@@ -97,9 +100,9 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.retiring = true
 		m.leaveIfRetired(c)
 	case *actor.Stopping, *actor.Restarting:
-		m.alarm.cancel()
+		m.alarm.Cancel()
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -196,7 +199,7 @@ func (m *modelActor) setAlarm(c actor.Context) {
 	if !m.state.Until.IsZero() && m.state.Until.Before(due) {
 		due = m.state.Until
 	}
-	m.alarm.at(c, due, wake{})
+	m.alarm.At(c, due, wake{})
 }
 
 func (m *modelActor) announce(c actor.Context) {

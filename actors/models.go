@@ -1,10 +1,6 @@
 package actors
 
-import "github.com/understudyhq/understudy/providers"
+import "github.com/understudyhq/understudy/internal/roster"
 
 // ModelInfo is one name that clients can use now.
-type ModelInfo struct {
-	Name     string
-	Provider string             // the first upstream that serves it
-	Formats  []providers.Format // in which it is served without translation
-}
+type ModelInfo = roster.Model

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/understudyhq/understudy/actors/stage"
 )
 
 // Messages the guardian takes, besides apply. It answers started.
@@ -18,7 +20,7 @@ type (
 
 // engineRestarts says how often the actors every request needs may fail before the whole
 // engine is given up.
-var engineRestarts = restartLimits{Max: 10, Within: 10 * time.Second, Base: 10 * time.Millisecond, Cap: time.Second}
+var engineRestarts = stage.Limits{Max: 10, Within: 10 * time.Second, Base: 10 * time.Millisecond, Cap: time.Second}
 
 // guardian is the root of the engine's tree. It keeps the plan, so that a child that
 // restarts finds it again, and ends the engine when a child cannot be kept alive.
@@ -26,14 +28,14 @@ type guardian struct {
 	w          *wiring
 	plan       Plan
 	planned    bool
-	supervisor *backoff
+	supervisor *stage.Backoff
 	ended      func(error) // called once, when the guardian has stopped
 	why        *error
 }
 
 func guardianProps(w *wiring, ended func(error)) *actor.Props {
 	var why error
-	supervisor := newBackoff(engineRestarts, func(f failure) {
+	supervisor := stage.NewBackoff(engineRestarts, func(f stage.Failure) {
 		w.supervised("engine", f)
 		if f.Stop {
 			why = fmt.Errorf("engine actor %s failed too often: %s", f.Child.Id, f.Why)
@@ -60,12 +62,12 @@ func (g *guardian) Receive(c actor.Context) {
 			c.Respond(apply{g.plan})
 		}
 	case *actor.Stopping:
-		g.supervisor.cancel()
+		g.supervisor.Cancel()
 	case *actor.Stopped:
 		g.ended(*g.why)
 	case *actor.Terminated:
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -76,9 +78,9 @@ func (g *guardian) spawn(c actor.Context) {
 		props *actor.Props
 	}{
 		{w.ledger, w.props(func() actor.Actor { return newLedger(w) })},
-		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
+		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))}, // last: it asks the others
 	} {
 		name := child.pid.Id[len(c.Self().Id)+1:]
 		if _, err := c.SpawnNamed(child.props, name); err != nil {
@@ -119,21 +121,14 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 	}
 }
 
-// throughput is how many messages an actor handles before it lets others run.
-const throughput = 10
-
-// props describes an actor: guarded, with a lean mailbox and a short turn.
+// props describes an actor of this engine.
 func (w *wiring) props(producer func() actor.Actor, options ...actor.PropsOption) *actor.Props {
-	all := append([]actor.PropsOption{
-		actor.WithMailbox(lean(w.root, 0)),
-		actor.WithDispatcher(actor.NewDefaultDispatcher(throughput)),
-	}, options...)
-	return actor.PropsFromProducer(guard(producer, w.trouble), all...)
+	return stage.Props(w.root, producer, w.trouble, options...)
 }
 
 // limited gives an actor a mailbox that sheds asks beyond limit.
 func (w *wiring) limited(limit int32) actor.PropsOption {
-	return actor.WithMailbox(lean(w.root, limit))
+	return actor.WithMailbox(stage.Lean(w.root, limit))
 }
 
 // tell sends a fact to the two actors that keep a picture of the whole.
@@ -146,12 +141,12 @@ func (w *wiring) tell(f Fact) {
 func (w *wiring) tellRouter(f Fact) { w.root.Send(w.router, f) }
 
 // trouble logs a panic that no supervisor sees.
-func (w *wiring) trouble(c actor.Context, why crash) {
+func (w *wiring) trouble(c actor.Context, why stage.Crash) {
 	w.logger.Error("actor failed while stopping", slog.String("actor", c.Self().Id), slog.Any("err", why), slog.String("stack", string(why.Stack)))
 }
 
 // supervised logs what a supervisor decided and tells the ledger.
-func (w *wiring) supervised(what string, f failure) {
+func (w *wiring) supervised(what string, f stage.Failure) {
 	w.logger.Error("actor failed", slog.String("actor", what), slog.Any("err", f.Why), slog.Bool("stopped", f.Stop), slog.String("stack", string(f.Why.Stack)))
 	w.root.Send(w.ledger, Supervised{Actor: what, Reason: f.Why.String(), Stopped: f.Stop})
 }

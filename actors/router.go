@@ -6,6 +6,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -32,8 +34,12 @@ type (
 		pid        *actor.PID
 		order      int
 	}
-	// announced ends the announcement that a new router asks for.
+	// announced ends the credentials' answer to announce.
 	announced struct{}
+	// sessionsAnnounced says how many SessionBound answer announce.
+	sessionsAnnounced struct{ count int }
+	// settle is the alarm after which a new router serves with what it has heard.
+	settle struct{}
 	// configure brings new settings, to every actor that keeps some.
 	configure struct{ settings Settings }
 	// modelsListed tells what an upstream without configured models has.
@@ -51,24 +57,32 @@ type denied struct {
 	err error
 }
 
-func (a acquire) question() uint64 { return a.id }
-func (d denied) question() uint64  { return d.id }
+func (a acquire) Question() uint64 { return a.id }
+func (d denied) Question() uint64  { return d.id }
 
 // binding is what the router knows of one session.
 type binding struct {
-	bound  *member // served last
-	likely *member // picked, but has not served yet: the first burst follows it
-	open   int     // picks of likely that have not ended
+	bound  providers.CredentialID // served last
+	likely providers.CredentialID // picked, but has not served yet: the first burst follows it
+	open   int                    // picks of likely that have not ended
 }
 
-// router turns an Acquire into a hand-over to one credential. It ranks by its index, which
+// settleWithin bounds how long a new router waits to be told all.
+const settleWithin = time.Second
+
+// router turns an Acquire into a hand-over to one credential. It ranks by its roster, which
 // it rebuilds from announcements after a restart; it decides nothing that an owner must.
 type router struct {
 	w        *wiring
-	index    *index
+	roster   *roster.Roster[*actor.PID]
 	bindings map[session.Key]binding
-	stashed  []stashedAcquire // until the announcement is complete; nil afterwards
-	settled  bool
+	affinity bool
+	alarm    stage.Alarm
+	// Until settled, requests are stashed: the roster is not complete yet.
+	settled      bool
+	stashed      []stashedAcquire
+	credentials  bool // have been announced
+	sessionsLeft int  // bindings still to be announced; -1 = not known how many
 }
 
 type stashedAcquire struct {
@@ -77,7 +91,7 @@ type stashedAcquire struct {
 }
 
 func newRouter(w *wiring) actor.Actor {
-	return &router{w: w, index: newIndex(Settings{}), bindings: map[session.Key]binding{}}
+	return &router{w: w, roster: roster.New[*actor.PID](), bindings: map[session.Key]binding{}, sessionsLeft: -1}
 }
 
 // Receive is part of actor.Actor.
@@ -86,36 +100,48 @@ func (r *router) Receive(c actor.Context) {
 	case *actor.Started:
 		c.Send(r.w.credentials, announce{})
 		c.Send(r.w.sessions, announce{})
+		r.alarm.At(c, time.Now().Add(settleWithin), settle{})
 	case acquire:
 		r.acquire(c, msg)
 	case refused:
 		r.refused(c, msg.grant)
 	case SessionBound:
-		r.bound(msg)
+		r.bound(c, msg)
 	case SessionExpired:
 		r.expired(msg.Key)
 	case abandoned:
 		r.abandoned(msg)
 	case Rested:
-		r.index.rested(msg)
+		r.roster.Rest(msg.Credential, msg.Model, msg.State)
 	case joined:
-		r.index.join(msg.credential, msg.pid, msg.order)
+		r.roster.Join(msg.credential, msg.pid, msg.order)
 	case CredentialLeft:
-		r.index.leave(msg.Credential)
+		r.roster.Leave(msg.Credential)
 	case CredentialDown:
-		r.index.setDown(msg.Credential, true, msg.Failed)
+		r.roster.SetDown(msg.Credential, true, msg.Failed)
 	case CredentialUp:
-		r.index.setDown(msg.Credential, false, false)
+		r.roster.SetDown(msg.Credential, false, false)
 	case configure:
-		r.index.configure(msg.settings)
+		r.affinity = msg.settings.Routing.SessionAffinity
+		r.roster.SetStrategy(msg.settings.Routing.Strategy)
 	case modelsListed:
-		r.index.list(msg.upstream, msg.models)
+		r.roster.List(msg.upstream, msg.models)
 	case listModels:
-		c.Respond(r.index.models())
+		c.Respond(r.roster.Models())
+	case SessionsLost:
+		r.forgetSessions()
 	case announced:
+		r.credentials = true
+		r.settleIfComplete(c)
+	case sessionsAnnounced:
+		r.sessionsLeft = msg.count
+		r.settleIfComplete(c)
+	case settle:
 		r.settle(c)
+	case *actor.Stopping, *actor.Restarting:
+		r.alarm.Cancel()
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -127,8 +153,15 @@ func (r *router) acquire(c actor.Context, msg acquire) {
 	r.handOver(c, msg, c.Sender())
 }
 
-// settle serves the requests that came before the index was complete.
+func (r *router) settleIfComplete(c actor.Context) {
+	if r.credentials && r.sessionsLeft == 0 {
+		r.settle(c)
+	}
+}
+
+// settle serves the requests that came before the roster was complete.
 func (r *router) settle(c actor.Context) {
+	r.alarm.Cancel()
 	waiting := r.stashed
 	r.stashed, r.settled = nil, true
 	for _, s := range waiting {
@@ -138,65 +171,70 @@ func (r *router) settle(c actor.Context) {
 
 // handOver passes msg, asker and all, to the credential that ranks first.
 func (r *router) handOver(c actor.Context, msg acquire, asker *actor.PID) {
-	ring := r.index.route(msg.Model, msg.Format)
+	ring := r.roster.Ring(msg.Model, msg.Format)
 	if ring == nil {
 		c.Send(asker, denied{msg.id, r.unserved(msg.Model)})
 		return
 	}
 	s, why := r.rank(ring, msg)
-	if s == nil && ring.wake(time.Now()) {
+	if s == nil && ring.Wake(time.Now()) {
 		s, why = r.rank(ring, msg)
 	}
 	if s == nil {
-		c.Send(asker, denied{msg.id, ring.shortage(msg.Model, msg.Exclude, time.Now())})
+		c.Send(asker, denied{msg.id, shortage(msg.Model, ring.Shortage(msg.Exclude, time.Now()))})
 		return
 	}
-	c.RequestWithCustomSender(s.member.pid, grant{acquire: msg, credential: s.member.credential.ID, model: s.model, why: why}, asker)
+	c.RequestWithCustomSender(s.Owner(), grant{acquire: msg, credential: s.Credential(), model: s.Model(), why: why}, asker)
 }
 
 // unserved says why a name has no candidates.
 func (r *router) unserved(model string) error {
-	if formats := r.index.formats(model); len(formats) > 0 {
+	if formats := r.roster.Formats(model); len(formats) > 0 {
 		return &FormatError{Model: model, Formats: formats}
 	}
 	return &UnknownModelError{Model: model}
 }
 
+// shortage is a roster's answer as Acquire tells it.
+func shortage(model string, s roster.Shortage) *NoCredentialError {
+	return &NoCredentialError{Model: model, Provider: s.Provider, RetryAfter: s.RetryAfter, Reasons: s.Reasons}
+}
+
 // rank returns the slot to try first: the session's own, else the strategy's choice.
-func (r *router) rank(ring *ring, msg acquire) (*slot, Why) {
+func (r *router) rank(ring *roster.Ring[*actor.PID], msg acquire) (*roster.Slot[*actor.PID], Why) {
 	key := msg.Session.Primary
-	sticky := r.index.settings.Routing.SessionAffinity && !key.IsZero()
+	sticky := r.affinity && !key.IsZero()
 	if sticky {
 		if s := r.sessionSlot(ring, msg); s != nil {
 			return s, WhyBound
 		}
 	}
-	s := ring.pick(msg.Exclude)
+	s := ring.Pick(msg.Exclude)
 	if s == nil {
 		return nil, ""
 	}
 	if sticky {
 		b := r.bindings[key]
-		b.likely, b.open = s.member, 1
+		b.likely, b.open = s.Credential(), 1
 		r.bindings[key] = b
 	}
-	if ring.ready.Len() == 1 {
+	if ring.Ready() == 1 {
 		return s, WhyOnly
 	}
 	return s, WhyStrategy
 }
 
 // sessionSlot returns the ready slot that serves msg's session, or is about to.
-func (r *router) sessionSlot(ring *ring, msg acquire) *slot {
+func (r *router) sessionSlot(ring *roster.Ring[*actor.PID], msg acquire) *roster.Slot[*actor.PID] {
 	for _, key := range [...]session.Key{msg.Session.Primary, msg.Session.Fallback} {
 		b, ok := r.bindings[key]
 		if !ok || key.IsZero() {
 			continue
 		}
-		if s := ring.seated(b.bound, msg.Exclude); s != nil {
+		if s := ring.Seated(b.bound, msg.Exclude); s != nil {
 			return s
 		}
-		if s := ring.seated(b.likely, msg.Exclude); s != nil {
+		if s := ring.Seated(b.likely, msg.Exclude); s != nil {
 			b.open++
 			r.bindings[key] = b
 			return s
@@ -212,34 +250,46 @@ func (r *router) refused(c actor.Context, g grant) {
 	r.handOver(c, g.acquire, c.Sender())
 }
 
-func (r *router) bound(msg SessionBound) {
-	if m, ok := r.index.members[msg.Credential]; ok {
-		r.bindings[msg.Key] = binding{bound: m}
+func (r *router) bound(c actor.Context, msg SessionBound) {
+	r.bindings[msg.Key] = binding{bound: msg.Credential}
+	if !r.settled && r.sessionsLeft > 0 {
+		r.sessionsLeft--
+		r.settleIfComplete(c)
 	}
 }
 
 // expired forgets a session, but not a pick that has since been made for it.
 func (r *router) expired(key session.Key) {
-	b := r.bindings[key]
-	if b.bound = nil; b.likely == nil {
-		delete(r.bindings, key)
-		return
+	if b, ok := r.bindings[key]; ok {
+		b.bound = ""
+		r.keep(key, b)
 	}
-	r.bindings[key] = b
+}
+
+// forgetSessions forgets all bindings: the sessions that owned them are gone.
+func (r *router) forgetSessions() {
+	for key := range r.bindings {
+		r.expired(key)
+	}
 }
 
 // abandoned forgets a pick that has not served once nothing of its burst is under way.
 func (r *router) abandoned(msg abandoned) {
 	b, ok := r.bindings[msg.key]
-	if !ok || b.likely == nil || b.likely.credential.ID != msg.credential {
+	if !ok || b.likely != msg.credential {
 		return
 	}
 	if b.open--; b.open <= 0 {
-		b.likely = nil
+		b.likely = ""
 	}
-	if b.likely == nil && b.bound == nil {
-		delete(r.bindings, msg.key)
+	r.keep(msg.key, b)
+}
+
+// keep stores what is known of a session, if anything is.
+func (r *router) keep(key session.Key, b binding) {
+	if b.bound == "" && b.likely == "" {
+		delete(r.bindings, key)
 		return
 	}
-	r.bindings[msg.key] = b
+	r.bindings[key] = b
 }

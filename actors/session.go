@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -67,7 +68,7 @@ func (s *sessionActor) Receive(c actor.Context) {
 	case *actor.Stopping:
 		s.stop(c)
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -76,7 +77,7 @@ func (s *sessionActor) bind(c actor.Context, msg Bind) {
 	s.binds++
 	s.usedAt = time.Now().UnixNano()
 	if s.alarm == nil {
-		s.alarm = after(c, s.kind.ttl.get(), expire{})
+		s.alarm = stage.After(c, s.kind.ttl.get(), expire{})
 	}
 	if msg.Lease < s.lease {
 		return // an answer that came late moves nothing
@@ -92,7 +93,7 @@ func (s *sessionActor) bind(c actor.Context, msg Bind) {
 // is left: one timer per session, and none to reset per request.
 func (s *sessionActor) expire(c actor.Context) {
 	if left := s.kind.ttl.get() - time.Duration(time.Now().UnixNano()-s.usedAt); left > 0 {
-		s.alarm = after(c, left, expire{})
+		s.alarm = stage.After(c, left, expire{})
 		return
 	}
 	s.leave(c)

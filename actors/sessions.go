@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -55,6 +56,7 @@ func sessionsProps(w *wiring) *actor.Props {
 func (s *sessionsActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
+		s.w.tell(SessionsLost{}) // those of an earlier incarnation
 		c.Request(c.Parent(), planWanted{})
 	case Bind:
 		s.bind(c, msg)
@@ -64,15 +66,16 @@ func (s *sessionsActor) Receive(c actor.Context) {
 		s.ttl.set(msg.settings.Routing.SessionAffinityTTL)
 	case apply:
 		s.ttl.set(msg.plan.Settings.Routing.SessionAffinityTTL)
-	case announce, CredentialLeft:
-		for _, row := range s.rows {
-			c.Send(row.pid, msg)
-		}
+	case announce:
+		c.Send(s.w.router, sessionsAnnounced{len(s.rows)})
+		s.broadcast(c, msg)
+	case CredentialLeft:
+		s.broadcast(c, msg)
 	case lost:
 		s.lost(msg)
 	case *actor.Terminated:
 	default:
-		unhandled(c)
+		stage.Unhandled(c)
 	}
 }
 
@@ -84,6 +87,12 @@ func (s *sessionsActor) bind(c actor.Context, msg Bind) {
 	row.binds++
 	s.rows[msg.Key] = row
 	c.Send(row.pid, msg)
+}
+
+func (s *sessionsActor) broadcast(c actor.Context, msg any) {
+	for _, row := range s.rows {
+		c.Send(row.pid, msg)
+	}
 }
 
 // expire lets a session go, unless a Bind is on its way to it.

@@ -84,7 +84,7 @@ func TestSupervision_ACrashedCredentialTouchesNoOtherAndKeepsItsRests(t *testing
 		require.NoError(t, err)
 		for _, c := range s.Credentials {
 			if string(c.ID) == id {
-				require.Equal(t, "resting", c.Status, "a lease from before the crash is still reported")
+				require.Equal(t, "resting", c.Status, "a lease from before the stage.Crash is still reported")
 			}
 		}
 	})
@@ -166,7 +166,8 @@ func TestSupervision_AnEngineActorThatCannotBeKeptAliveEndsTheEngine(t *testing.
 
 func TestSystem_LeavesNothingInAHostsActorSystem(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
+	synctest.Test(t, func(t *testing.T) {
+		sys := newActorSystem(discard())
 		before := processes(sys)
 		one, err := Start(t.Context(), Options{Logger: discard(), Host: sys}, testPlan(3))
 		require.NoError(t, err)
@@ -183,6 +184,8 @@ func TestSystem_LeavesNothingInAHostsActorSystem(t *testing.T) {
 		require.NoError(t, two.Stop(context.Background()))
 		synctest.Wait()
 		require.ElementsMatch(t, before, processes(sys))
+		sys.Shutdown()
+		time.Sleep(2 * time.Second)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -28,7 +29,7 @@ type Options struct {
 type System struct {
 	w         *wiring
 	own       bool // the actor system is ours to shut down
-	asker     *asker
+	asker     *stage.Asker
 	leases    atomic.Uint64 // numbers handed out
 	stopping  atomic.Bool
 	stopped   chan struct{} // closed when the guardian has stopped
@@ -49,7 +50,7 @@ func Start(ctx context.Context, o Options, plan Plan) (*System, error) {
 		stopped:   make(chan struct{}),
 		listeners: map[*subscription]struct{}{},
 	}
-	s.asker = newAsker(host.Root, s.late)
+	s.asker = stage.NewAsker(host.Root, s.late)
 	if _, err := host.Root.SpawnNamed(guardianProps(s.w, s.ended), s.w.guardian.Id); err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
@@ -78,7 +79,7 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 			return Lease{}, ErrStopped
 		}
 		id := s.leases.Add(1)
-		answer, err := s.asker.ask(ctx, s.w.router, acquire{a, id}, id)
+		answer, err := s.asker.Ask(ctx, s.w.router, acquire{a, id}, id)
 		if err != nil {
 			return Lease{}, err
 		}
@@ -87,11 +88,11 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 			return answer, nil
 		case denied:
 			return Lease{}, answer.err
-		case shed:
+		case stage.Shed:
 			return Lease{}, ErrOverloaded
-		case bounced:
+		case stage.Bounced:
 			a.Exclude = s.unread(a.Exclude, answer.Message)
-		case crashed:
+		case stage.Crashed:
 			a.Exclude = s.unread(a.Exclude, answer.Message)
 		default: // a dead letter: the engine is on its way out
 			return Lease{}, ErrStopped
@@ -127,7 +128,7 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // Apply makes plan the truth and returns when the next Acquire will follow it. Rests,
 // cursors and bindings of credentials that did not change are kept.
 func (s *System) Apply(ctx context.Context, plan Plan) error {
-	_, err := s.asker.ask(ctx, s.w.guardian, apply{plan}, 0)
+	_, err := s.asker.Ask(ctx, s.w.guardian, apply{plan}, 0)
 	return err
 }
 
@@ -139,7 +140,7 @@ func (s *System) ModelsListed(upstream string, models []string) {
 
 // Models lists the names that clients can use now.
 func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
-	answer, err := s.asker.ask(ctx, s.w.router, listModels{}, 0)
+	answer, err := s.asker.Ask(ctx, s.w.router, listModels{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
 
 // Snapshot returns what the engine knows at one instant.
 func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
-	answer, err := s.asker.ask(ctx, s.w.ledger, takeSnapshot{}, 0)
+	answer, err := s.asker.Ask(ctx, s.w.ledger, takeSnapshot{}, 0)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -196,7 +197,7 @@ func (s *System) Stop(ctx context.Context) error {
 		sub.close()
 		<-sub.ended
 	}
-	s.asker.close()
+	s.asker.Close()
 	if s.own {
 		s.w.system.Shutdown()
 	}

@@ -117,11 +117,15 @@ func TestSystem_FirstBurstOfASessionUsesOneCredential(t *testing.T) {
 				}
 			}()
 		}
-		first := <-leases
-		e.Report(first, providers.Outcome{Kind: providers.Canceled})
-		for range 199 {
+		used := map[providers.CredentialID]int{}
+		var burst []Lease
+		for range 200 {
 			l := <-leases
-			require.Equal(t, first.Credential.ID, l.Credential.ID)
+			used[l.Credential.ID]++
+			burst = append(burst, l)
+		}
+		require.Len(t, used, 1)
+		for _, l := range burst {
 			e.Report(l, providers.Outcome{Kind: providers.Canceled})
 		}
 	})

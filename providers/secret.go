@@ -1,26 +1,48 @@
 package providers
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"log/slog"
 )
 
 // Secret is a value that must not be printed. Every way of formatting, logging or
-// encoding one yields "***" (or nothing for an empty one); only Reveal gives it out.
-type Secret struct{ value string }
+// encoding one yields "***" (or nothing for an empty one); only Reveal gives it out. The
+// zero Secret is empty. Compare with Equal: == compares identity.
+type Secret struct {
+	// value is behind a pointer because fmt calls no methods on unexported fields: there
+	// it prints an address instead of the secret. nil = empty.
+	value *string
+}
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return Secret{value: s} }
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{value: &s}
+}
 
 // Reveal returns the secret itself. Call it only where it is put on the wire or compared.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // Empty reports whether there is no secret.
-func (s Secret) Empty() bool { return s.value == "" }
+func (s Secret) Empty() bool { return s.value == nil }
+
+// Equal reports whether both hold the same secret, in time that does not tell how much of
+// them agrees.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
 
 // String masks the secret.
 func (s Secret) String() string {
-	if s.value == "" {
+	if s.Empty() {
 		return ""
 	}
 	return "***"

@@ -1,4 +1,4 @@
-package actors
+package stage
 
 import (
 	"math/rand/v2"
@@ -8,8 +8,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// restartLimits says how often an actor may fail before it is given up.
-type restartLimits struct {
+// Limits says how often an actor may fail before it is given up.
+type Limits struct {
 	Max    int           // failures within Within that are answered by a restart
 	Within time.Duration // a quiet period of this length forgets earlier failures
 	Base   time.Duration // delay before the second restart; the first is at once
@@ -18,7 +18,7 @@ type restartLimits struct {
 
 // delay returns how long to wait before restarting an actor that has now failed n times
 // within the period: nothing, then Base doubling up to Cap, each spread by up to a fifth.
-func (l restartLimits) delay(n int, spread float64) time.Duration {
+func (l Limits) delay(n int, spread float64) time.Duration {
 	if n <= 1 {
 		return 0
 	}
@@ -29,37 +29,38 @@ func (l restartLimits) delay(n int, spread float64) time.Duration {
 	return time.Duration(float64(min(d, l.Cap)) * (1 + spread/5))
 }
 
-// failure is what a supervisor decided about a failed child.
-type failure struct {
+// Failure is what a supervisor decided about a failed child.
+type Failure struct {
 	Child *actor.PID
-	Why   crash
+	Why   Crash
 	Stop  bool          // given up; else restarted
 	After time.Duration // the delay before the restart
 }
 
-// backoff is a one-for-one supervisor strategy with a true exponential delay and an end.
+// Backoff is a one-for-one supervisor strategy with a true exponential delay and an end.
 // One value belongs to one parent actor. told is called in that parent's turn, before the
 // decision is carried out, and must not block.
-type backoff struct {
-	limits restartLimits
-	told   func(failure)
+type Backoff struct {
+	limits Limits
+	told   func(Failure)
 
 	mu      sync.Mutex
 	pending map[*time.Timer]struct{} // restarts that wait
 }
 
-func newBackoff(limits restartLimits, told func(failure)) *backoff {
-	return &backoff{limits: limits, told: told, pending: map[*time.Timer]struct{}{}}
+// NewBackoff returns a strategy for one parent. told hears of every decision.
+func NewBackoff(limits Limits, told func(Failure)) *Backoff {
+	return &Backoff{limits: limits, told: told, pending: map[*time.Timer]struct{}{}}
 }
 
 // HandleFailure restarts child, at once or later, or stops it.
-func (b *backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, _ any) {
+func (b *Backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, _ any) {
 	if rs.NumberOfFailures(b.limits.Within) == 0 {
 		rs.Reset() // the library never forgets by itself
 	}
 	rs.Fail()
 	n := rs.NumberOfFailures(b.limits.Within)
-	f := failure{Child: child, Why: asCrash(reason), Stop: n > b.limits.Max}
+	f := Failure{Child: child, Why: asCrash(reason), Stop: n > b.limits.Max}
 	if !f.Stop {
 		f.After = b.limits.delay(n, rand.Float64())
 	}
@@ -74,7 +75,7 @@ func (b *backoff) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child 
 	}
 }
 
-func (b *backoff) later(d time.Duration, restart func()) {
+func (b *Backoff) later(d time.Duration, restart func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var t *time.Timer
@@ -90,8 +91,8 @@ func (b *backoff) later(d time.Duration, restart func()) {
 	b.pending[t] = struct{}{}
 }
 
-// cancel forgets the restarts that wait. The parent calls it when it stops or restarts.
-func (b *backoff) cancel() {
+// Cancel forgets the restarts that wait. The parent calls it when it stops or restarts.
+func (b *Backoff) Cancel() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for t := range b.pending {
@@ -100,9 +101,9 @@ func (b *backoff) cancel() {
 	clear(b.pending)
 }
 
-func asCrash(reason any) crash {
-	if c, ok := reason.(crash); ok {
+func asCrash(reason any) Crash {
+	if c, ok := reason.(Crash); ok {
 		return c
 	}
-	return crash{Reason: reason}
+	return Crash{Reason: reason}
 }

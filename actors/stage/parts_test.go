@@ -1,4 +1,4 @@
-package actors
+package stage
 
 import (
 	"context"
@@ -13,21 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lean1 describes an actor with the engine's mailbox and guard.
-func lean1(sys *actor.ActorSystem, limit int32, receive func(actor.Context)) *actor.Props {
-	quietly := func(actor.Context, crash) {}
-	return actor.PropsFromProducer(
-		guard(func() actor.Actor { return actor.ReceiveFunc(receive) }, quietly),
-		actor.WithMailbox(lean(sys.Root, limit)),
-		actor.WithDispatcher(actor.NewDefaultDispatcher(throughput)),
-	)
+// leanActor describes an actor with the engine's mailbox and guard.
+func leanActor(sys *actor.ActorSystem, limit int32, receive func(actor.Context)) *actor.Props {
+	quietly := func(actor.Context, Crash) {}
+	return Props(sys.Root, func() actor.Actor { return actor.ReceiveFunc(receive) }, quietly, actor.WithMailbox(Lean(sys.Root, limit)))
 }
 
 func TestMailbox_KeepsOrderAndLetsSystemMessagesPass(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		out, got := probe(sys)
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if n, ok := c.Message().(int); ok {
 				c.Send(out, n)
 			}
@@ -46,7 +42,7 @@ func TestMailbox_IgnoresNil(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		var handled atomic.Int32
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if _, ok := c.Message().(string); ok {
 				handled.Add(1)
 			}
@@ -100,7 +96,7 @@ func TestMailbox_SurvivesGoexit(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		out, got := probe(sys)
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			switch c.Message().(type) {
 			case boom:
 				runtime.Goexit()
@@ -118,10 +114,10 @@ func TestMailbox_SurvivesGoexit(t *testing.T) {
 func TestMailbox_ShedsAsksBeyondItsLimitButNoTells(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
-		asker, answers := probe(sys)
+		Asker, answers := probe(sys)
 		gate := make(chan struct{})
 		var handled atomic.Int32
-		pid := sys.Root.Spawn(lean1(sys, 2, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 2, func(c actor.Context) {
 			if _, ok := c.Message().(int); ok {
 				<-gate
 				handled.Add(1)
@@ -130,11 +126,11 @@ func TestMailbox_ShedsAsksBeyondItsLimitButNoTells(t *testing.T) {
 		sys.Root.Send(pid, 0)
 		synctest.Wait() // 0 is being handled
 		for i := 1; i <= 4; i++ {
-			sys.Root.RequestWithCustomSender(pid, i, asker)
+			sys.Root.RequestWithCustomSender(pid, i, Asker)
 		}
 		sys.Root.Send(pid, 5)
-		require.Equal(t, shed{3}, <-answers)
-		require.Equal(t, shed{4}, <-answers)
+		require.Equal(t, Shed{3}, <-answers)
+		require.Equal(t, Shed{4}, <-answers)
 		close(gate)
 		synctest.Wait()
 		require.EqualValues(t, 4, handled.Load())
@@ -145,33 +141,33 @@ func TestMailbox_ShedsAsksBeyondItsLimitButNoTells(t *testing.T) {
 func TestMailbox_BouncesAsksThatAStoppedActorWillNotRead(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
-		asker, answers := probe(sys)
+		Asker, answers := probe(sys)
 		gate := make(chan struct{})
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if _, ok := c.Message().(int); ok {
 				<-gate
 			}
 		}))
 		sys.Root.Send(pid, 0)
 		synctest.Wait()
-		sys.Root.RequestWithCustomSender(pid, "question", asker)
+		sys.Root.RequestWithCustomSender(pid, "question", Asker)
 		sys.Root.Stop(pid)
 		close(gate)
-		require.Equal(t, bounced{"question"}, <-answers)
+		require.Equal(t, Bounced{"question"}, <-answers)
 	})
 }
 
 func TestGuard_AnswersTheAskerOfAMessageThatPanics(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
-		asker, answers := probe(sys)
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		Asker, answers := probe(sys)
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if _, ok := c.Message().(boom); ok {
 				panic("a bug")
 			}
 		}))
-		sys.Root.RequestWithCustomSender(pid, boom{}, asker)
-		require.Equal(t, crashed{Message: boom{}, Reason: "a bug"}, <-answers)
+		sys.Root.RequestWithCustomSender(pid, boom{}, Asker)
+		require.Equal(t, Crashed{Message: boom{}, Reason: "a bug"}, <-answers)
 		sys.Root.Stop(pid)
 	})
 }
@@ -181,9 +177,9 @@ func TestGuard_APanicWhileStoppingNeitherResurrectsNorHangs(t *testing.T) {
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		before := processes(sys)
 		for _, stage := range []any{&actor.Stopping{}, &actor.Stopped{}} {
-			parent := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+			parent := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 				if _, ok := c.Message().(*actor.Started); ok {
-					c.Spawn(lean1(sys, 0, func(c actor.Context) {
+					c.Spawn(leanActor(sys, 0, func(c actor.Context) {
 						if c.Message() != nil && sameType(c.Message(), stage) {
 							panic("while stopping")
 						}
@@ -205,17 +201,20 @@ func sameType(a, b any) bool {
 	return (stopping && wanted) || (stopped && !wanted)
 }
 
+// alarmed is the message of an alarm.
+type alarmed struct{}
+
 // ping is a numbered question.
 type ping struct{ n uint64 }
 
-func (p ping) question() uint64 { return p.n }
+func (p ping) Question() uint64 { return p.n }
 
 func TestAsk_GivesAnAnswerThatComesTooLateToLate(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		late := make(chan any, 1)
-		a := newAsker(sys.Root, func(answer any) { late <- answer })
-		slow := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		a := NewAsker(sys.Root, func(answer any) { late <- answer })
+		slow := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if p, ok := c.Message().(ping); ok {
 				time.Sleep(time.Minute)
 				c.Respond(p)
@@ -224,11 +223,11 @@ func TestAsk_GivesAnAnswerThatComesTooLateToLate(t *testing.T) {
 		gone := errors.New("gone")
 		ctx, cancel := context.WithTimeoutCause(context.Background(), time.Second, gone)
 		defer cancel()
-		_, err := a.ask(ctx, slow, ping{1}, 1)
+		_, err := a.Ask(ctx, slow, ping{1}, 1)
 		require.ErrorIs(t, err, gone)
 		require.Equal(t, ping{1}, <-late)
 		sys.Root.Stop(slow)
-		a.close()
+		a.Close()
 	})
 }
 
@@ -236,19 +235,19 @@ func TestAsk_IgnoresAnswersToEarlierQuestions(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		late := make(chan any, 1)
-		a := newAsker(sys.Root, func(answer any) { late <- answer })
-		twice := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		a := NewAsker(sys.Root, func(answer any) { late <- answer })
+		twice := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			if p, ok := c.Message().(ping); ok {
 				c.Respond(ping{p.n - 1})
 				c.Respond(p)
 			}
 		}))
-		answer, err := a.ask(context.Background(), twice, ping{7}, 7)
+		answer, err := a.Ask(context.Background(), twice, ping{7}, 7)
 		require.NoError(t, err)
 		require.Equal(t, ping{7}, answer)
 		require.Equal(t, ping{6}, <-late)
 		sys.Root.Stop(twice)
-		a.close()
+		a.Close()
 	})
 }
 
@@ -256,21 +255,21 @@ func TestAsk_LeavesNoProcessBehind(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		before := processes(sys)
-		a := newAsker(sys.Root, func(any) {})
+		a := NewAsker(sys.Root, func(any) {})
 		dead := sys.NewLocalPID("nobody")
 		for range 10 {
-			answer, err := a.ask(context.Background(), dead, ping{1}, 1)
+			answer, err := a.Ask(context.Background(), dead, ping{1}, 1)
 			require.NoError(t, err)
 			require.IsType(t, &actor.DeadLetterResponse{}, answer)
 		}
-		a.close()
+		a.Close()
 		require.ElementsMatch(t, before, processes(sys))
 	})
 }
 
 func TestRestartLimits_Delay(t *testing.T) {
 	t.Parallel()
-	l := restartLimits{Base: 100 * time.Millisecond, Cap: time.Second}
+	l := Limits{Base: 100 * time.Millisecond, Cap: time.Second}
 	for n, want := range map[int]time.Duration{
 		1: 0, 2: 100 * time.Millisecond, 3: 200 * time.Millisecond, 5: 800 * time.Millisecond, 6: time.Second, 90: time.Second,
 	} {
@@ -283,23 +282,23 @@ func TestAlarm_KeepsTheEarliest(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, sys *actor.ActorSystem) {
 		out, got := probe(sys)
-		var a alarm
+		var a Alarm
 		began := time.Now()
-		pid := sys.Root.Spawn(lean1(sys, 0, func(c actor.Context) {
+		pid := sys.Root.Spawn(leanActor(sys, 0, func(c actor.Context) {
 			switch c.Message().(type) {
 			case *actor.Started:
-				a.at(c, began.Add(time.Hour), wake{})
-				a.at(c, began.Add(time.Minute), wake{})
-				a.at(c, began.Add(2*time.Hour), wake{})
-			case wake:
+				a.At(c, began.Add(time.Hour), alarmed{})
+				a.At(c, began.Add(time.Minute), alarmed{})
+				a.At(c, began.Add(2*time.Hour), alarmed{})
+			case alarmed:
 				c.Send(out, time.Since(began))
-				a.at(c, began.Add(3*time.Hour), wake{})
+				a.At(c, began.Add(3*time.Hour), alarmed{})
 			}
 		}))
 		require.Equal(t, time.Minute, <-got)
 		require.Equal(t, 3*time.Hour, <-got)
 		sys.Root.Stop(pid)
 		synctest.Wait()
-		a.cancel()
+		a.Cancel()
 	})
 }

@@ -1,4 +1,4 @@
-package actors
+package stage
 
 import (
 	"fmt"
@@ -7,18 +7,18 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// crash is what a guarded actor panics with: the original value and the stack that the
+// Crash is what a guarded actor panics with: the original value and the stack that the
 // library would have lost.
-type crash struct {
+type Crash struct {
 	Reason any
 	Stack  []byte
 }
 
-func (c crash) String() string { return fmt.Sprint(c.Reason) }
+func (c Crash) String() string { return fmt.Sprint(c.Reason) }
 
-// crashed answers the asker whose message panicked, so that it need not wait for its
+// Crashed answers the asker whose message panicked, so that it need not wait for its
 // deadline. Message is the one that did.
-type crashed struct {
+type Crashed struct {
 	Message any
 	Reason  string
 }
@@ -28,12 +28,12 @@ type crashed struct {
 // because the library would resurrect the actor or hang its parent.
 type guarded struct {
 	actor.Actor
-	trouble func(c actor.Context, why crash)
+	trouble func(c actor.Context, why Crash)
 }
 
-// guard wraps the actors that producer makes. trouble is told of panics that no
+// Guard wraps the actors that producer makes. trouble is told of panics that no
 // supervisor sees; it must not block.
-func guard(producer func() actor.Actor, trouble func(actor.Context, crash)) actor.Producer {
+func Guard(producer func() actor.Actor, trouble func(actor.Context, Crash)) actor.Producer {
 	return func() actor.Actor { return &guarded{producer(), trouble} }
 }
 
@@ -44,14 +44,14 @@ func (g *guarded) Receive(c actor.Context) {
 		if r == nil {
 			return
 		}
-		why := crash{Reason: r, Stack: debug.Stack()}
+		why := Crash{Reason: r, Stack: debug.Stack()}
 		switch c.Message().(type) {
 		case *actor.Stopping, *actor.Stopped, *actor.Restarting:
 			g.trouble(c, why)
 			return
 		}
 		if sender := c.Sender(); sender != nil {
-			c.Send(sender, crashed{Message: c.Message(), Reason: why.String()})
+			c.Send(sender, Crashed{Message: c.Message(), Reason: why.String()})
 		}
 		panic(why)
 	}()

@@ -1,4 +1,4 @@
-package actors
+package stage
 
 import (
 	"context"
@@ -7,20 +7,22 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// numbered is an answer that says which question it belongs to.
-type numbered interface{ question() uint64 }
+// Numbered is an answer that says which question it belongs to.
+type Numbered interface{ Question() uint64 }
 
-// asker asks actors from plain goroutines. Unlike the library's futures it takes its
+// Asker asks actors from plain goroutines. Unlike the library's futures it takes its
 // deadline from a context, needs no timer, and loses no answer: one that arrives after
 // the asker left goes to late.
-type asker struct {
+type Asker struct {
 	root *actor.RootContext
 	free chan *replyBox // bounded: what overflows is unregistered, not garbage collected
 	late func(answer any)
 }
 
-func newAsker(root *actor.RootContext, late func(any)) *asker {
-	return &asker{root: root, free: make(chan *replyBox, 256), late: late}
+// NewAsker returns an asker that sends through root. late takes the answers nobody waits for
+// any more; it must not block.
+func NewAsker(root *actor.RootContext, late func(any)) *Asker {
+	return &Asker{root: root, free: make(chan *replyBox, 256), late: late}
 }
 
 // replyBox is a registered process that takes the answers to one question at a time.
@@ -72,17 +74,17 @@ func (b *replyBox) drain() {
 	}
 }
 
-// ask sends msg to pid and waits for the answer to question. Answers to earlier questions,
+// Ask sends msg to pid and waits for the answer to question. Answers to earlier questions,
 // such as that of an actor which crashed after it had answered, go to late.
 // The error is the context's cause.
-func (a *asker) ask(ctx context.Context, pid *actor.PID, msg any, question uint64) (any, error) {
+func (a *Asker) Ask(ctx context.Context, pid *actor.PID, msg any, question uint64) (any, error) {
 	box := a.get()
 	a.root.RequestWithCustomSender(pid, msg, box.pid)
 	done := ctx.Done()
 	for {
 		select {
 		case answer := <-box.answers:
-			if n, ok := answer.(numbered); ok && n.question() != question {
+			if n, ok := answer.(Numbered); ok && n.Question() != question {
 				a.late(answer)
 				continue
 			}
@@ -95,7 +97,7 @@ func (a *asker) ask(ctx context.Context, pid *actor.PID, msg any, question uint6
 	}
 }
 
-func (a *asker) get() *replyBox {
+func (a *Asker) get() *replyBox {
 	select {
 	case box := <-a.free:
 		return box
@@ -108,7 +110,7 @@ func (a *asker) get() *replyBox {
 	return box
 }
 
-func (a *asker) put(box *replyBox) {
+func (a *Asker) put(box *replyBox) {
 	select {
 	case a.free <- box:
 	default:
@@ -117,16 +119,16 @@ func (a *asker) put(box *replyBox) {
 }
 
 // discard gives up a box whose answer may still come.
-func (a *asker) discard(box *replyBox) {
+func (a *Asker) discard(box *replyBox) {
 	a.unregister(box)
 	box.left.Store(true)
 	box.drain()
 }
 
-func (a *asker) unregister(box *replyBox) { a.root.ActorSystem().ProcessRegistry.Remove(box.pid) }
+func (a *Asker) unregister(box *replyBox) { a.root.ActorSystem().ProcessRegistry.Remove(box.pid) }
 
-// close unregisters the idle boxes. No ask may follow.
-func (a *asker) close() {
+// Close unregisters the idle boxes. No ask may follow.
+func (a *Asker) Close() {
 	for {
 		select {
 		case box := <-a.free:
@@ -139,12 +141,17 @@ func (a *asker) close() {
 
 // questionOf numbers the answers that stand in for an actor: they carry the question back.
 func questionOf(message any) uint64 {
-	if q, ok := message.(numbered); ok {
-		return q.question()
+	if q, ok := message.(Numbered); ok {
+		return q.Question()
 	}
 	return 0
 }
 
-func (b bounced) question() uint64 { return questionOf(b.Message) }
-func (s shed) question() uint64    { return questionOf(s.Message) }
-func (c crashed) question() uint64 { return questionOf(c.Message) }
+// Question is that of the message that bounced.
+func (b Bounced) Question() uint64 { return questionOf(b.Message) }
+
+// Question is that of the message that was shed.
+func (s Shed) Question() uint64 { return questionOf(s.Message) }
+
+// Question is that of the message that crashed its actor.
+func (c Crashed) Question() uint64 { return questionOf(c.Message) }

@@ -1,4 +1,4 @@
-package actors
+package stage
 
 import (
 	"errors"
@@ -28,17 +28,17 @@ type mailbox struct {
 
 // Answers that a mailbox gives in place of its actor. Both carry the message back.
 type (
-	// bounced answers a message that its actor stopped without reading.
-	bounced struct{ Message any }
-	// shed answers a message that found too many others waiting.
-	shed struct{ Message any }
+	// Bounced answers a message that its actor stopped without reading.
+	Bounced struct{ Message any }
+	// Shed answers a message that found too many others waiting.
+	Shed struct{ Message any }
 )
 
 // errGoexit is the failure reported for a Receive that ended its goroutine.
 var errGoexit = errors.New("receive called runtime.Goexit")
 
-// lean returns a producer of mailboxes that shed asks beyond limit waiting messages; 0 = never.
-func lean(root *actor.RootContext, limit int32) actor.MailboxProducer {
+// Lean returns a producer of mailboxes that shed asks beyond limit waiting messages; 0 = never.
+func Lean(root *actor.RootContext, limit int32) actor.MailboxProducer {
 	return func() actor.Mailbox { return &mailbox{root: root, limit: limit} }
 }
 
@@ -50,7 +50,7 @@ func (m *mailbox) PostUserMessage(message any) {
 	m.mu.Lock()
 	if m.limit > 0 && m.waiting >= m.limit && senderOf(message) != nil {
 		m.mu.Unlock()
-		m.answer(message, func(msg any) any { return shed{msg} })
+		m.answer(message, func(msg any) any { return Shed{msg} })
 		return
 	}
 	m.waiting++
@@ -178,7 +178,7 @@ func (m *mailbox) setSuspended(yes bool) {
 
 func (m *mailbox) invokeUser(msg any) {
 	if m.stopping {
-		m.answer(msg, func(msg any) any { return bounced{msg} })
+		m.answer(msg, func(msg any) any { return Bounced{msg} })
 		return
 	}
 	m.invoker.InvokeUserMessage(msg)
