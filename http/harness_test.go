@@ -154,7 +154,7 @@ func newPool(transports ...transport) *fakePool {
 func (p *fakePool) toServer(t *testing.T, handler http.Handler) *fakePool {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	base, err := url.Parse(server.URL)
+	base, err := url.Parse(server.URL + "/base")
 	require.NoError(t, err)
 	rt := &http.Transport{DisableCompression: true}
 	t.Cleanup(rt.CloseIdleConnections)

@@ -78,7 +78,9 @@ func (s *Server) register() {
 			dialect: pathDialect, open: true, serve: refuseMethod(strings.Join(allowed, ", ")),
 		}))
 	}
-	s.echo.RouteNotFound("/*", s.handler(&route{dialect: pathDialect, open: true, serve: refuseRoute}))
+	unknown := s.handler(&route{dialect: pathDialect, open: true, serve: refuseRoute})
+	// Handlers of the table return no errors, so the only one is echo's for no route at all.
+	s.echo.HTTPErrorHandler = func(_ error, c echo.Context) { _ = unknown(c) }
 }
 
 func (s *Server) handler(rt *route) echo.HandlerFunc {
