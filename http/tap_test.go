@@ -1,0 +1,203 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/understudyhq/understudy/internal/fake"
+	"github.com/understudyhq/understudy/internal/sse"
+	"github.com/understudyhq/understudy/providers"
+)
+
+func TestMeaningOf_KnowsEachFormatsEvents(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		format     providers.Format
+		name, data string
+		want       meaning
+	}{
+		{providers.OpenAIChat, "", `{"choices":[{"delta":{"role":"assistant"}}]}`, payload},
+		{providers.OpenAIChat, "", `{"choices":[],"error":null}`, payload},
+		{providers.OpenAIChat, "", `{"choices":[{"delta":{"content":"\"error\""}}]}`, payload},
+		{providers.OpenAIChat, "", `{"error":{"message":"x"}}`, failed},
+		{providers.OpenAIChat, "", `{"id":"x","error":"text","choices":[]}`, failed},
+		{providers.OpenAIChat, "error", `{}`, failed},
+		{providers.OpenAIChat, "", `[DONE]`, end},
+		{providers.OpenAIResponses, "response.created", `{}`, handshake},
+		{providers.OpenAIResponses, "", `{"type":"response.in_progress"}`, handshake},
+		{providers.OpenAIResponses, "", `{"type":"response.output_item.added"}`, payload},
+		{providers.OpenAIResponses, "response.output_text.delta", `{"error":{}}`, payload},
+		{providers.OpenAIResponses, "response.completed", `{}`, last},
+		{providers.OpenAIResponses, "response.incomplete", `{}`, last},
+		{providers.OpenAIResponses, "response.failed", `{}`, failed},
+		{providers.OpenAIResponses, "error", `{}`, failed},
+		{providers.OpenAIResponses, "something.new", `{}`, payload},
+		{providers.Anthropic, "message_start", `{}`, handshake},
+		{providers.Anthropic, "ping", `{}`, handshake},
+		{providers.Anthropic, "", `{"type":"ping"}`, handshake},
+		{providers.Anthropic, "content_block_start", `{}`, payload},
+		{providers.Anthropic, "message_stop", `{}`, last},
+		{providers.Anthropic, "error", `{}`, failed},
+		{providers.Gemini, "", `{"candidates":[{"content":{}}]}`, payload},
+		{providers.Gemini, "", `{"candidates":[{"finishReason":null}]}`, payload},
+		{providers.Gemini, "", `{"candidates":[{"text":"finishReason"}]}`, payload},
+		{providers.Gemini, "", `{"candidates":[{},{"finishReason":"STOP"}]}`, last},
+		{providers.Gemini, "", `{"promptFeedback":{"blockReason":"SAFETY"}}`, last},
+		{providers.Gemini, "", `{"error":{"code":503}}`, failed},
+	}
+	for _, tt := range tests {
+		got := meaningOf(tt.format, sse.Event{Name: []byte(tt.name), Data: []byte(tt.data)})
+		require.Equal(t, tt.want, got, "%s %s %s", tt.format, tt.name, tt.data)
+	}
+}
+
+func TestTap_ReadsUsageAndTheEndOfEveryFormat(t *testing.T) {
+	t.Parallel()
+	for _, f := range providers.AllFormats() {
+		tap := newTap(f, false, http.Header{"Content-Type": {"Text/Event-Stream; charset=utf-8"}})
+		for _, chunk := range fake.Answer(string(f), true, 5).Chunks {
+			require.False(t, tap.sealed, f)
+			require.NoError(t, tap.feed(chunk))
+			require.True(t, tap.atBoundary())
+		}
+		require.NoError(t, tap.close())
+		require.True(t, tap.begun && tap.ended, f)
+		require.Nil(t, tap.failure)
+		require.Equal(t, providers.Usage{InputTokens: 11, OutputTokens: 5, CachedTokens: 4}, tap.usage, f)
+	}
+}
+
+func TestTap_CountsAResponsesSequence(t *testing.T) {
+	t.Parallel()
+	tap := &tap{format: providers.OpenAIResponses}
+	require.NoError(t, tap.feed([]byte(`data: {"type":"response.created","sequence_number":4,"response":{"id":"resp_7"}}`+"\n\n")))
+	require.NoError(t, tap.feed([]byte(`data: {"type":"response.output_text.delta","sequence_number":5,"response":{"id":"no"}}`+"\n\n")))
+	require.Equal(t, progress{elements: 2, responseID: "resp_7", sequence: 6}, tap.seen)
+}
+
+func TestNewTap_TakesOnlyStreams(t *testing.T) {
+	t.Parallel()
+	header := func(v string) http.Header { return http.Header{"Content-Type": {v}} }
+	require.Nil(t, newTap(providers.OpenAIChat, false, header("application/json")))
+	require.Nil(t, newTap(providers.Gemini, false, header("application/json")))
+	require.Nil(t, newTap(providers.Gemini, true, header("text/html")))
+	require.NotNil(t, newTap(providers.Gemini, true, header("application/json; charset=UTF-8")).array)
+	require.Nil(t, newTap(providers.Gemini, true, header("text/event-stream")).array)
+}
+
+func TestLastBoundary_FindsTheLastBlankLine(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"": 0, "\n": 0, "data: x": 0, "data: x\n": 0, "data: x\r\n": 0,
+		"a\n\n": 3, "a\r\n\r\n": 5, "a\r\r": 3, "a\n\r\n": 4, "a\r\n\n": 4,
+		"a\n\nb": 3, "a\n\nb\n": 3, "a\n\nb\n\nc": 6, "a\r\n\r\nb\r\nc": 5,
+	} {
+		require.Equal(t, want, lastBoundary([]byte(text)), "%q", text)
+	}
+}
+
+// FuzzLastBoundary: what is let go early must be what the scanner calls whole events.
+func FuzzLastBoundary(f *testing.F) {
+	f.Add("event: x\r\ndata: y\r\n\r\ndata: z")
+	f.Add("a\n\n:c\n\ndata")
+	f.Fuzz(func(t *testing.T, text string) {
+		n := lastBoundary([]byte(text))
+		if n == 0 {
+			return
+		}
+		var scanner sse.Scanner
+		if scanner.Feed([]byte(text[:n]), func(sse.Event) error { return nil }) == nil {
+			require.True(t, scanner.AtBoundary())
+		}
+	})
+}
+
+func TestArrayScanner_FindsElementsWhereverItIsCut(t *testing.T) {
+	t.Parallel()
+	text := "\n[ {\"a\":\"]}\\\"{[\",\"b\":[[{}]]} ,\r\n[1,[2]],3,\"x\", {} ] \n"
+	want := []string{`{"a":"]}\"{[","b":[[{}]]}`, `[1,[2]]`, `{}`}
+	for size := 1; size <= len(text); size++ {
+		var scanner arrayScanner
+		var got []string
+		for i := 0; i < len(text); i += size {
+			require.NoError(t, scanner.feed([]byte(text[i:min(i+size, len(text))]), func(e sse.Event) error {
+				got = append(got, string(e.Data))
+				return nil
+			}))
+		}
+		require.Equal(t, want, got, "pieces of %d", size)
+		require.True(t, scanner.closed)
+		require.Zero(t, scanner.tail)
+	}
+}
+
+func TestArrayScanner_RefusesWhatIsNoArray(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`{"error":1}`, `x`, `[]]`, `[{}] {}`, `"[]"`, `<html>`} {
+		var scanner arrayScanner
+		err := scanner.feed([]byte(text), func(sse.Event) error { return nil })
+		require.ErrorIs(t, err, errMalformedAnswer, text)
+	}
+}
+
+// FuzzArrayScanner: the same elements and the same tail, however the array is cut.
+func FuzzArrayScanner(f *testing.F) {
+	f.Add(`[{"a":"\""},{"b":[1]}]`, uint8(3))
+	f.Add(`[ {} `, uint8(1))
+	f.Fuzz(func(t *testing.T, text string, size uint8) {
+		scan := func(size int) (elements []string, s arrayScanner, err error) {
+			for i := 0; i < len(text) && err == nil; i += size {
+				err = s.feed([]byte(text[i:min(i+size, len(text))]), func(e sse.Event) error {
+					elements = append(elements, string(e.Data))
+					return nil
+				})
+			}
+			return elements, s, err
+		}
+		whole, a, errA := scan(max(len(text), 1))
+		cut, b, errB := scan(int(size)%32 + 1)
+		require.Equal(t, errA == nil, errB == nil)
+		if errA == nil {
+			require.Equal(t, whole, cut)
+			require.Equal(t, a.tail, b.tail)
+			require.Equal(t, a.closed, b.closed)
+			require.GreaterOrEqual(t, len(text), a.tail)
+		}
+	})
+}
+
+// FuzzStream: whatever an upstream sends, the client gets a prefix of it, then either the
+// rest or an error; and the lease is reported once.
+func FuzzStream(f *testing.F) {
+	f.Add("data: {}\n\ndata: [DONE]\n\n", uint8(5), uint8(0))
+	f.Add("data: {}\n\nda", uint8(1), uint8(0))
+	f.Add(": c\r\n\r\ndata: {\"error\":{}}\r\n\r\n", uint8(200), uint8(2))
+	f.Fuzz(func(t *testing.T, text string, size, which uint8) {
+		e := endpoints()[int(which)%4]
+		var pieces []string
+		for rest := text; rest != ""; {
+			n := min(int(size)+1, len(rest))
+			pieces, rest = append(pieces, rest[:n]), rest[n:]
+		}
+		pool := newPool(stream(io.EOF, pieces...))
+		w := send(newTestServer(pool, live()), "POST", e.path, e.body)
+		require.Len(t, pool.reports, 1)
+		if w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" {
+			return
+		}
+		got := w.Body.String()
+		if pool.reports[0].outcome.Kind == providers.Success {
+			require.Equal(t, text, got)
+			return
+		}
+		same := 0
+		for same < len(got) && same < len(text) && got[same] == text[same] {
+			same++
+		}
+		require.True(t, same == len(got) || strings.Contains(got, "upstream_error"), "%q", got)
+	})
+}
