@@ -66,7 +66,9 @@ func newService(file string) (*service, error) {
 	if s.gateway, err = understudy.New(cfg, understudy.WithLogger(s.logger), understudy.WithVersion(version)); err != nil {
 		return nil, err
 	}
-	s.warn(cfg)
+	if source != "" {
+		s.warn(cfg)
+	}
 	if s.listener, err = listen(cfg); err != nil {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
