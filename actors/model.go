@@ -74,7 +74,7 @@ type modelActor struct {
 }
 
 func modelProps(w *wiring, name string, memory *modelMemory) *actor.Props {
-	return w.props(func() actor.Actor { return &modelActor{modelMemory: memory, w: w, name: name} })
+	return w.props(func() actor.Actor { return &modelActor{modelMemory: memory, w: w, name: name} }, stage.InCallersTurn())
 }
 
 // Receive is part of actor.Actor.

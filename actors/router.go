@@ -16,9 +16,10 @@ import (
 // CredentialUp, Rested, SessionBound and SessionExpired. It answers acquire (through the
 // model that grants it, or with denied) and listModels.
 type (
-	// acquire is a numbered Acquire, asked by System.
+	// acquire is a numbered Acquire, asked by System. What it points to is never changed:
+	// it goes through three mailboxes and is not worth three copies.
 	acquire struct {
-		Acquire
+		*Acquire
 		id uint64
 	}
 	// refused sends a grant back: its owner would not let the credential be used now.
@@ -246,8 +247,9 @@ func (r *router) sessionSlot(ring *roster.Ring[*actor.PID], msg acquire) *roster
 // refused tries the next candidate for a grant that its owner sent back.
 func (r *router) refused(c actor.Context, g grant) {
 	r.abandoned(abandoned{g.acquire.Session.Primary, g.credential})
-	g.acquire.Exclude = append(slices.Clip(g.acquire.Exclude), g.credential)
-	r.handOver(c, g.acquire, c.Sender())
+	again := *g.acquire.Acquire
+	again.Exclude = append(slices.Clip(again.Exclude), g.credential)
+	r.handOver(c, acquire{&again, g.acquire.id}, c.Sender())
 }
 
 func (r *router) bound(c actor.Context, msg SessionBound) {

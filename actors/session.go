@@ -49,7 +49,7 @@ type sessionKind struct {
 
 func sessionProps(w *wiring, ttl *sessionTTL) *actor.Props {
 	kind := &sessionKind{w, ttl}
-	return w.props(func() actor.Actor { return &sessionActor{kind: kind} })
+	return w.props(func() actor.Actor { return &sessionActor{kind: kind} }, stage.InCallersTurn())
 }
 
 // Receive is part of actor.Actor.

@@ -86,7 +86,7 @@ func (s *sessionsActor) bind(c actor.Context, msg Bind) {
 	}
 	row.binds++
 	s.rows[msg.Key] = row
-	c.Send(row.pid, msg)
+	c.Forward(row.pid)
 }
 
 func (s *sessionsActor) broadcast(c actor.Context, msg any) {

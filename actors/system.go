@@ -78,8 +78,8 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 		if s.stopping.Load() {
 			return Lease{}, ErrStopped
 		}
-		id := s.leases.Add(1)
-		answer, err := s.asker.Ask(ctx, s.w.router, acquire{a, id}, id)
+		question, id := a, s.leases.Add(1)
+		answer, err := s.asker.Ask(ctx, s.w.router, acquire{&question, id}, id)
 		if err != nil {
 			return Lease{}, err
 		}
@@ -91,24 +91,23 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 		case stage.Shed:
 			return Lease{}, ErrOverloaded
 		case stage.Bounced:
-			a.Exclude = s.unread(a.Exclude, answer.Message)
+			a = s.unread(a, answer.Message)
 		case stage.Crashed:
-			a.Exclude = s.unread(a.Exclude, answer.Message)
+			a = s.unread(a, answer.Message)
 		default: // a dead letter: the engine is on its way out
 			return Lease{}, ErrStopped
 		}
 	}
 }
 
-// unread excludes the credential whose actor could not handle msg. A crash of the router
-// itself excludes nobody: it is back for the next try, or the engine ends.
-func (s *System) unread(exclude []providers.CredentialID, msg any) []providers.CredentialID {
-	g, ok := msg.(grant)
-	if !ok {
-		return exclude
+// unread returns a without the credential whose actor could not handle msg. A crash of the
+// router itself excludes nobody: it is back for the next try, or the engine ends.
+func (s *System) unread(a Acquire, msg any) Acquire {
+	if g, ok := msg.(grant); ok {
+		s.w.root.Send(s.w.router, abandoned{a.Session.Primary, g.credential})
+		a.Exclude = append(slices.Clip(a.Exclude), g.credential)
 	}
-	s.w.root.Send(s.w.router, abandoned{g.acquire.Session.Primary, g.credential})
-	return append(slices.Clip(exclude), g.credential)
+	return a
 }
 
 // FirstByte says that the lease has served: its session is bound to its credential.

@@ -24,6 +24,7 @@ type mailbox struct {
 	root       *actor.RootContext
 	invoker    actor.MessageInvoker
 	dispatcher actor.Dispatcher
+	turn       func() // process, made once
 }
 
 // Answers that a mailbox gives in place of its actor. Both carry the message back.
@@ -73,13 +74,13 @@ func (m *mailbox) wake() {
 	}
 	m.running = true
 	m.mu.Unlock()
-	m.dispatcher.Schedule(m.process)
+	m.dispatcher.Schedule(m.turn)
 }
 
 // RegisterHandlers connects the mailbox with its actor and handles what was posted before.
 func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
 	m.mu.Lock()
-	m.invoker, m.dispatcher = invoker, dispatcher
+	m.invoker, m.dispatcher, m.turn = invoker, dispatcher, m.process
 	if m.system.empty() && m.user.empty() {
 		m.mu.Unlock()
 		return
@@ -115,7 +116,7 @@ func (m *mailbox) run() (idle bool) {
 		r := recover()
 		if r == nil { // Goexit: this goroutine is lost, the actor must not be
 			m.invoker.EscalateFailure(errGoexit, msg)
-			m.dispatcher.Schedule(m.process)
+			m.dispatcher.Schedule(m.turn)
 			return
 		}
 		m.invoker.EscalateFailure(r, msg)
