@@ -4,20 +4,23 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/payload"
 )
 
 // readBody reads and decodes a request's body, up to the limit. Its errors are answers.
 // What is left of the request has no Content-Encoding any more: see headers.go.
-func (s *Server) readBody(in *inbound) (*buffer, error) {
+func (s *Server) readBody(in *inbound) (*payload.Buffer, error) {
 	limit := in.settings.maxBodyBytes
 	if in.r.ContentLength > limit {
-		return nil, errTooLarge(limit)
+		return nil, fault.TooLarge(limit)
 	}
-	if !isEncoded(in.r.Header) {
+	if !payload.IsEncoded(in.r.Header) {
 		return s.fillBody(in.r.Body, max(in.r.ContentLength, 0), limit)
 	}
 	raw := &io.LimitedReader{R: in.r.Body, N: limit + 1}
-	plain, done, err := decoded(raw, in.r.Header)
+	plain, done, err := payload.Decode(raw, in.r.Header)
 	if err != nil {
 		return nil, encodingError(err)
 	}
@@ -25,36 +28,36 @@ func (s *Server) readBody(in *inbound) (*buffer, error) {
 	b, err := s.fillBody(plain, 0, limit)
 	if raw.N <= 0 {
 		if err == nil {
-			b.release()
+			b.Release()
 		}
-		return nil, errTooLarge(limit)
+		return nil, fault.TooLarge(limit)
 	}
 	return b, err
 }
 
 // fillBody reads a request's plain body.
-func (s *Server) fillBody(body io.Reader, hint, limit int64) (*buffer, error) {
-	b, whole, err := s.buffers.fill(body, hint, limit)
+func (s *Server) fillBody(body io.Reader, hint, limit int64) (*payload.Buffer, error) {
+	b, whole, err := s.buffers.Fill(body, hint, limit)
 	if err == nil && whole {
 		return b, nil
 	}
-	b.release()
+	b.Release()
 	switch {
 	case err == nil:
-		return nil, errTooLarge(limit)
+		return nil, fault.TooLarge(limit)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, badRequest("incomplete_body", "The request body ended before its end.", err)
+		return nil, fault.BadRequest("incomplete_body", "The request body ended before its end.", err)
 	default:
-		return nil, badRequest("invalid_body", "The request body could not be read.", err)
+		return nil, fault.BadRequest("invalid_body", "The request body could not be read.", err)
 	}
 }
 
 // encodingError returns what a client is told about a body that cannot be decoded.
 func encodingError(err error) error {
-	if errors.Is(err, errUnknownEncoding) {
-		e := badRequest("unsupported_content_encoding", "The request body's content encoding is not supported.", err)
-		e.status = http.StatusUnsupportedMediaType
+	if errors.Is(err, payload.ErrUnknownEncoding) {
+		e := fault.BadRequest("unsupported_content_encoding", "The request body's content encoding is not supported.", err)
+		e.Status = http.StatusUnsupportedMediaType
 		return e
 	}
-	return badRequest("invalid_body", "The request body does not have the encoding it claims.", err)
+	return fault.BadRequest("invalid_body", "The request body does not have the encoding it claims.", err)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/internal/peek"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -21,7 +23,7 @@ type call struct {
 	stream    bool
 	array     bool   // Gemini only: streamed as one JSON array, not as events
 	query     string // the client's raw query without its key
-	body      *buffer
+	body      *payload.Buffer
 	acquire   actors.Acquire // grows by every credential that failed
 }
 
@@ -33,7 +35,7 @@ type target struct {
 	array     bool // streamed as one JSON array
 }
 
-// parse reads and checks one request. Its errors are answers: see errors.go.
+// parse reads and checks one request. Its errors are answers: see package fault.
 func (s *Server) parse(in *inbound, t target) (*call, error) {
 	body, err := s.readBody(in)
 	if err != nil {
@@ -41,14 +43,14 @@ func (s *Server) parse(in *inbound, t target) (*call, error) {
 	}
 	c, err := newCall(in, t, body)
 	if err != nil {
-		body.release()
+		body.Release()
 		return nil, err
 	}
 	return c, nil
 }
 
-func newCall(in *inbound, t target, body *buffer) (*call, error) {
-	peeked, err := peek.Scan(body.bytes)
+func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
+	peeked, err := peek.Scan(body.Bytes)
 	if err != nil {
 		return nil, bodyError(err)
 	}
@@ -64,7 +66,7 @@ func newCall(in *inbound, t target, body *buffer) (*call, error) {
 	}
 	route := withoutSuffix(c.model)
 	if !in.key.allows(route) {
-		return nil, errModelNotFound(c.model)
+		return nil, fault.ModelNotFound(c.model)
 	}
 	c.acquire = actors.Acquire{Model: route, Format: in.format}
 	if hasSession(t.operation) {
@@ -77,21 +79,21 @@ func newCall(in *inbound, t target, body *buffer) (*call, error) {
 func bodyError(err error) error {
 	switch {
 	case errors.Is(err, peek.ErrNotObject):
-		return badRequest("invalid_json", "The request body is not a JSON object.", err)
+		return fault.BadRequest("invalid_json", "The request body is not a JSON object.", err)
 	case errors.Is(err, peek.ErrDuplicateModel):
-		return badRequest("invalid_json", "The request body names more than one model.", err)
+		return fault.BadRequest("invalid_json", "The request body names more than one model.", err)
 	case errors.Is(err, peek.ErrModelNotString):
 		return missingModel("The request's model is not a string.", err)
 	case errors.Is(err, peek.ErrTooDeep):
-		return badRequest("invalid_json", fmt.Sprintf("The request body is nested more than %d levels deep.", peek.MaxDepth), err)
+		return fault.BadRequest("invalid_json", fmt.Sprintf("The request body is nested more than %d levels deep.", peek.MaxDepth), err)
 	default:
-		return badRequest("invalid_json", "The request body is not valid JSON.", err)
+		return fault.BadRequest("invalid_json", "The request body is not valid JSON.", err)
 	}
 }
 
 func missingModel(message string, cause error) error {
-	e := badRequest("missing_model", message, cause)
-	e.param = "model"
+	e := fault.BadRequest("missing_model", message, cause)
+	e.Param = "model"
 	return e
 }
 
@@ -135,9 +137,9 @@ func (s *Server) relayCall(in *inbound) error {
 func (s *Server) relayGeminiCall(in *inbound) error {
 	t, ok := geminiTarget(pathModel(in.r))
 	if !ok {
-		return &apiError{
-			status: http.StatusNotFound, code: "unknown_action", final: true,
-			message: "Unknown action: " + in.r.URL.Path + ".",
+		return &fault.Error{
+			Status: http.StatusNotFound, Code: "unknown_action", Final: true,
+			Message: "Unknown action: " + in.r.URL.Path + ".",
 		}
 	}
 	t.array = t.stream && in.r.URL.Query().Get("alt") != "sse"
@@ -149,7 +151,7 @@ func (s *Server) relayTo(in *inbound, t target) error {
 	if err != nil {
 		return err
 	}
-	defer c.body.release()
+	defer c.body.Release()
 	in.call = c
 	return s.serve(in, c)
 }

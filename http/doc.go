@@ -7,13 +7,15 @@
 //	server.go    the server: its options, live settings and graceful stop
 //	routes.go    every route, in one table
 //	inbound.go   one HTTP request: its id, admission, recovery, log line
-//	call.go      the request as the gateway understands it; body.go reads and decodes it
+//	call.go      the request as the gateway understands it; body.go reads it
 //	generate.go  the failover loop: lease, attempt, next
 //	exchange.go  one attempt: outbound.go builds the request, headers.go cleans the headers
 //	relay.go     a whole answer: bytes in = bytes out
-//	stream.go    a streamed answer; tap.go and dialect.go understand what passes by
-//	sink.go      the client's side of an answer: knows whether a byte has left
-//	errors.go    the only place where errors become bodies
+//	stream.go    a streamed answer; watchdog.go ends one that hangs
+//	sink.go      the client's side of a stream: knows whether a byte has left
+//
+// Its parts: payload holds bodies in memory, tap understands the streams that pass by, and
+// fault is the only place where errors become bodies.
 //
 // # Promises
 //

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -56,7 +58,7 @@ func (a *attempt) run() result {
 	a.watchdog.start(a.in.settings.firstByte)
 	resp, err := a.lease.Credential.Transport.RoundTrip(req)
 	if err != nil {
-		return a.broken(nil, contextCause(a.ctx, err))
+		return a.broken(nil, causeOf(a.ctx, err))
 	}
 	defer resp.Body.Close()
 	return a.receive(resp)
@@ -85,7 +87,7 @@ func (a *attempt) receive(resp *http.Response) result {
 	if o.Kind != providers.Success {
 		return a.refused(resp, body)
 	}
-	if t := newTap(a.in.format, a.call.array, resp.Header); t != nil {
+	if t := tap.New(a.in.format, a.call.array, resp.Header); t != nil {
 		return a.stream(resp, body, t, o)
 	}
 	return a.whole(resp, body, o)
@@ -94,17 +96,17 @@ func (a *attempt) receive(resp *http.Response) result {
 // refused reads the body of an answer that is no success.
 func (a *attempt) refused(resp *http.Response, body io.Reader) result {
 	b, whole, err := a.read(resp, body)
-	defer b.release()
+	defer b.Release()
 	if !whole && err == nil {
-		err = errMalformedAnswer
+		err = fault.ErrMalformedAnswer
 	}
 	if a.ctx.Err() != nil {
-		return a.broken(resp, contextCause(a.ctx, err))
+		return a.broken(resp, causeOf(a.ctx, err))
 	}
-	o := a.classify(resp, b.bytes[:min(len(b.bytes), maxClassifiedBytes)], nil)
+	o := a.classify(resp, b.Bytes[:min(len(b.Bytes), maxClassifiedBytes)], nil)
 	f := &failure{outcome: o, cause: err, next: o.Retryable()}
 	if err == nil {
-		f.answer = &wholeAnswer{status: resp.StatusCode, header: resp.Header, body: append([]byte(nil), b.bytes...)}
+		f.answer = &wholeAnswer{status: resp.StatusCode, header: resp.Header, body: append([]byte(nil), b.Bytes...)}
 	}
 	return result{outcome: o, failure: f}
 }
@@ -123,11 +125,11 @@ func (a *attempt) broken(resp *http.Response, cause error) result {
 // credential has nothing to do with it; one of another provider may do.
 func (a *attempt) unsendable(err error) result {
 	o := providers.Outcome{Kind: providers.RequestFault, Reason: "operation not supported"}
-	cause := errInternal(err)
+	cause := fault.Internal(err)
 	if errors.Is(err, providers.ErrUnsupported) {
-		cause = &apiError{
-			status: http.StatusNotImplemented, code: "operation_not_supported", final: true, cause: err,
-			message: "The model's provider does not support this operation.",
+		cause = &fault.Error{
+			Status: http.StatusNotImplemented, Code: "operation_not_supported", Final: true, Cause: err,
+			Message: "The model's provider does not support this operation.",
 		}
 	} else {
 		o = providers.Outcome{Kind: providers.GatewayBug, Reason: "build request"}
@@ -139,7 +141,7 @@ func (a *attempt) unsendable(err error) result {
 // whether one of them did.
 func (a *attempt) interrupted(cause error) (providers.Outcome, bool) {
 	switch {
-	case errors.Is(cause, errShuttingDown):
+	case errors.Is(cause, fault.ErrShuttingDown):
 		return providers.Outcome{Kind: providers.Canceled, Reason: "gateway shutting down"}, true
 	case a.in.isGone():
 		return providers.Outcome{Kind: providers.Canceled, Reason: "client went away"}, true

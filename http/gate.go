@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"sync"
+
+	"github.com/understudyhq/understudy/http/fault"
 )
 
 // gate knows the open requests and lets no more in while the server drains.
@@ -53,7 +55,7 @@ func (g *gate) abort() {
 	defer g.mu.Unlock()
 	g.draining = true
 	for in := range g.open {
-		in.cancel(errShuttingDown)
+		in.cancel(fault.ErrShuttingDown)
 	}
 }
 

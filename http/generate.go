@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -65,10 +66,10 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 // ended, or, if there was none, as err says.
 func (in *inbound) unserved(last *failure, err error) error {
 	if in.isGone() {
-		return errClientGone
+		return fault.ErrClientGone
 	}
 	if last == nil {
-		return acquireError(contextCause(in.ctx, err), time.Now())
+		return fault.OfAcquire(causeOf(in.ctx, err), time.Now())
 	}
 	wait := last.outcome.RetryAfter
 	var nobody *actors.NoCredentialError
@@ -82,19 +83,19 @@ func (in *inbound) unserved(last *failure, err error) error {
 // unless the upstream told its own.
 func (in *inbound) fail(last *failure, wait time.Duration) error {
 	if in.isGone() {
-		return errClientGone
+		return fault.ErrClientGone
 	}
 	if last.answer == nil {
-		e := transportError(last.cause)
-		if e.retryAfter == 0 {
-			e.retryAfter = wait
+		e := fault.OfAttempt(last.cause)
+		if e.RetryAfter == 0 {
+			e.RetryAfter = wait
 		}
 		return e
 	}
 	h := in.w.Header()
 	copyAnswerHeader(h, last.answer.header)
 	if wait > 0 && len(h["Retry-After"]) == 0 {
-		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(wait), 10))
+		h.Set("Retry-After", strconv.FormatInt(fault.WholeSeconds(wait), 10))
 	}
 	in.send(last.answer.status, last.answer.body)
 	return nil

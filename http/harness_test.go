@@ -14,9 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-
 	"github.com/tidwall/gjson"
+	"go.uber.org/goleak"
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"

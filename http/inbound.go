@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -65,13 +66,13 @@ func newInbound(s *Server, rt *route, w *echo.Response, r *http.Request) *inboun
 func (in *inbound) run() error {
 	if !in.server.gate.enter(in) {
 		in.w.Header().Set("Connection", "close") // so that the client finds another server
-		return errUnavailable()
+		return fault.ShuttingDown()
 	}
 	if !in.route.open {
 		if in.key = in.settings.keys.find(in.r); in.key == nil {
-			return &apiError{
-				status: http.StatusUnauthorized, code: "invalid_api_key", final: true,
-				message: "The API key is missing or wrong.",
+			return &fault.Error{
+				Status: http.StatusUnauthorized, Code: "invalid_api_key", Final: true,
+				Message: "The API key is missing or wrong.",
 			}
 		}
 	}
@@ -102,25 +103,25 @@ func (in *inbound) crash(p any) {
 		in.err, in.cut = err, true
 		return
 	}
-	in.refuse(errInternal(err))
+	in.refuse(fault.Internal(err))
 }
 
 // refuse answers with err in the client's format. Nothing may have been sent yet.
 func (in *inbound) refuse(err error) {
 	in.err = err
-	if errors.Is(err, errClientGone) {
+	if errors.Is(err, fault.ErrClientGone) {
 		in.gone = true
 		return
 	}
-	e := asAPIError(err)
+	e := fault.As(err)
 	h := in.w.Header()
-	if e.retryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(e.retryAfter), 10))
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(fault.WholeSeconds(e.RetryAfter), 10))
 	}
-	if e.final {
+	if e.Final {
 		h.Set("X-Should-Retry", "false")
 	}
-	in.write(e.status, "application/json", errorBody(in.format, e, in.id))
+	in.write(e.Status, "application/json", fault.Body(in.format, e, in.id))
 }
 
 // write sends a whole answer of the gateway's own.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -103,7 +104,7 @@ func (s *Server) listModels(in *inbound) error {
 	if err != nil {
 		return err
 	}
-	in.write(http.StatusOK, "application/json", encode(list))
+	in.write(http.StatusOK, "application/json", fault.Encode(list))
 	return nil
 }
 
@@ -116,7 +117,7 @@ func (s *Server) showModel(in *inbound) error {
 	name := pathModel(in.r)
 	i, found := slices.BinarySearchFunc(models, name, compareName)
 	if !found {
-		return errModelNotFound(name)
+		return fault.ModelNotFound(name)
 	}
 	var model any
 	switch in.format {
@@ -127,7 +128,7 @@ func (s *Server) showModel(in *inbound) error {
 	default:
 		model = newOpenAIModel(models[i])
 	}
-	in.write(http.StatusOK, "application/json", encode(model))
+	in.write(http.StatusOK, "application/json", fault.Encode(model))
 	return nil
 }
 
@@ -135,9 +136,9 @@ func (s *Server) allowedModels(in *inbound) ([]actors.ModelInfo, error) {
 	all, err := s.pool.Models(in.ctx)
 	if err != nil {
 		if in.isGone() {
-			return nil, errClientGone
+			return nil, fault.ErrClientGone
 		}
-		return nil, acquireError(contextCause(in.ctx, err), time.Now())
+		return nil, fault.OfAcquire(causeOf(in.ctx, err), time.Now())
 	}
 	allowed := make([]actors.ModelInfo, 0, len(all))
 	for _, m := range all {
@@ -191,8 +192,8 @@ func pageSize(query url.Values, param string, standard int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		e := badRequest("invalid_parameter", param+" must be a number from 1 to "+strconv.Itoa(maxPage)+".", err)
-		e.param = param
+		e := fault.BadRequest("invalid_parameter", param+" must be a number from 1 to "+strconv.Itoa(maxPage)+".", err)
+		e.Param = param
 		return 0, e
 	}
 	return min(n, maxPage), nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/internal/peek"
 )
 
@@ -17,7 +18,7 @@ func (a *attempt) request() (*http.Request, error) {
 		return nil, err
 	}
 	var model []byte // nil = the body names the right one, or none
-	length := len(a.call.body.bytes)
+	length := len(a.call.body.Bytes)
 	if at := a.call.modelAt; at != (peek.Span{}) && a.lease.Model != a.call.model {
 		model = peek.AppendString(nil, a.lease.Model)
 		length += len(model) - (at.End - at.Start)
@@ -42,18 +43,18 @@ func (a *attempt) request() (*http.Request, error) {
 // answered, hence the lock.
 type outboundBody struct {
 	mu       sync.Mutex
-	segments [3][]byte // before, instead of, and after the model's value
-	at       int       // the segment that is read next
-	from     *buffer   // nil once closed
+	segments [3][]byte       // before, instead of, and after the model's value
+	at       int             // the segment that is read next
+	from     *payload.Buffer // nil once closed
 }
 
 func newOutboundBody(c *call, model []byte) *outboundBody {
-	c.body.retain()
+	c.body.Retain()
 	b := &outboundBody{from: c.body}
 	if model == nil {
-		b.segments[0] = c.body.bytes
+		b.segments[0] = c.body.Bytes
 	} else {
-		b.segments = [3][]byte{c.body.bytes[:c.modelAt.Start], model, c.body.bytes[c.modelAt.End:]}
+		b.segments = [3][]byte{c.body.Bytes[:c.modelAt.Start], model, c.body.Bytes[c.modelAt.End:]}
 	}
 	return b
 }
@@ -83,7 +84,7 @@ func (b *outboundBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.from != nil {
-		b.from.release()
+		b.from.Release()
 		b.from = nil
 		b.segments = [3][]byte{}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/internal/peek"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -20,12 +22,12 @@ type wholeAnswer struct {
 // plainBody returns an answer's body without content codings, which upstreams are asked
 // not to use, and what frees the decoders. It takes the header out that names them.
 func plainBody(resp *http.Response) (body io.Reader, done func(), err error) {
-	if !isEncoded(resp.Header) {
+	if !payload.IsEncoded(resp.Header) {
 		return resp.Body, func() {}, nil
 	}
-	body, done, err = decoded(resp.Body, resp.Header)
+	body, done, err = payload.Decode(resp.Body, resp.Header)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errMalformedAnswer, err)
+		return nil, nil, fmt.Errorf("%w: %w", fault.ErrMalformedAnswer, err)
 	}
 	resp.Header.Del("Content-Encoding")
 	resp.ContentLength = -1
@@ -34,11 +36,11 @@ func plainBody(resp *http.Response) (body io.Reader, done func(), err error) {
 
 // read takes an answer's body in, up to maxWholeBytes; whole tells whether that was all.
 // The buffer is the caller's to release, also with an error.
-func (a *attempt) read(resp *http.Response, body io.Reader) (b *buffer, whole bool, err error) {
+func (a *attempt) read(resp *http.Response, body io.Reader) (b *payload.Buffer, whole bool, err error) {
 	guarded := watched{r: body, dog: &a.watchdog, idle: a.in.settings.streamIdle}
-	b, whole, err = a.server.buffers.fill(&guarded, max(resp.ContentLength, 0), maxWholeBytes)
+	b, whole, err = a.server.buffers.Fill(&guarded, max(resp.ContentLength, 0), maxWholeBytes)
 	if err != nil {
-		err = contextCause(a.ctx, err)
+		err = causeOf(a.ctx, err)
 	}
 	return b, whole, err
 }
@@ -47,22 +49,22 @@ func (a *attempt) read(resp *http.Response, body io.Reader) (b *buffer, whole bo
 // so that any trouble with it is a failed attempt and not the client's.
 func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome) result {
 	b, whole, err := a.read(resp, body)
-	defer b.release()
+	defer b.Release()
 	if err != nil {
 		return a.broken(resp, err)
 	}
 	if !whole {
-		return a.giant(resp, body, b.bytes, o)
+		return a.giant(resp, body, b.Bytes, o)
 	}
-	if err := checkAnswer(resp.Header, b.bytes); err != nil {
+	if err := checkAnswer(resp.Header, b.Bytes); err != nil {
 		return a.broken(resp, err)
 	}
-	if usage, ok := providers.ReadUsage(a.in.format, b.bytes); ok {
+	if usage, ok := providers.ReadUsage(a.in.format, b.Bytes); ok {
 		o.Usage = usage
 	}
 	a.server.pool.FirstByte(a.lease)
 	copyAnswerHeader(a.in.w.Header(), resp.Header)
-	a.in.send(resp.StatusCode, b.bytes)
+	a.in.send(resp.StatusCode, b.Bytes)
 	return result{outcome: o}
 }
 
@@ -75,11 +77,11 @@ func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o pro
 		return a.lost(err)
 	}
 	guarded := watched{r: body, dog: &a.watchdog, begun: true}
-	chunk := a.server.buffers.get(chunkBytes)
-	defer chunk.release()
+	chunk := a.server.buffers.Get(chunkBytes)
+	defer chunk.Release()
 	for {
-		n, err := guarded.Read(chunk.bytes[:chunkBytes])
-		if _, werr := a.in.w.Write(chunk.bytes[:n]); werr != nil {
+		n, err := guarded.Read(chunk.Bytes[:chunkBytes])
+		if _, werr := a.in.w.Write(chunk.Bytes[:n]); werr != nil {
 			return a.lost(werr)
 		}
 		if err == io.EOF {
@@ -87,7 +89,7 @@ func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o pro
 		}
 		if err != nil {
 			a.in.cut = true
-			broken := a.broken(resp, contextCause(a.ctx, err))
+			broken := a.broken(resp, causeOf(a.ctx, err))
 			return result{outcome: broken.outcome, err: broken.failure.cause}
 		}
 	}
@@ -98,7 +100,7 @@ func (a *attempt) lost(err error) result {
 	a.in.gone = true
 	return result{
 		outcome: providers.Outcome{Kind: providers.Canceled, Reason: "client went away"},
-		err:     fmt.Errorf("%w: %w", errClientGone, err),
+		err:     fmt.Errorf("%w: %w", fault.ErrClientGone, err),
 	}
 }
 
@@ -106,16 +108,16 @@ func (a *attempt) lost(err error) result {
 // APIs answer with JSON, and with a web page only when something in between speaks.
 func checkAnswer(h http.Header, body []byte) error {
 	if len(body) == 0 {
-		return errEmptyAnswer
+		return fault.ErrEmptyAnswer
 	}
 	contentType := strings.ToLower(h.Get("Content-Type"))
 	switch {
 	case contentType == "", strings.Contains(contentType, "json"):
 		if err := peek.Valid(body); err != nil {
-			return fmt.Errorf("%w: %w", errMalformedAnswer, err)
+			return fmt.Errorf("%w: %w", fault.ErrMalformedAnswer, err)
 		}
 	case strings.HasPrefix(contentType, "text/html"):
-		return fmt.Errorf("%w: a web page", errMalformedAnswer)
+		return fmt.Errorf("%w: a web page", fault.ErrMalformedAnswer)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -110,18 +111,18 @@ func pathDialect(r *http.Request) providers.Format {
 }
 
 func refuseRoute(in *inbound) error {
-	return &apiError{
-		status: http.StatusNotFound, code: "unknown_route", final: true,
-		message: "Unknown route: " + in.r.Method + " " + in.r.URL.Path + ".",
+	return &fault.Error{
+		Status: http.StatusNotFound, Code: "unknown_route", Final: true,
+		Message: "Unknown route: " + in.r.Method + " " + in.r.URL.Path + ".",
 	}
 }
 
 func refuseMethod(allowed string) func(*inbound) error {
 	return func(in *inbound) error {
 		in.w.Header().Set("Allow", allowed)
-		return &apiError{
-			status: http.StatusMethodNotAllowed, code: "method_not_allowed", final: true,
-			message: in.r.URL.Path + " takes " + allowed + ", not " + in.r.Method + ".",
+		return &fault.Error{
+			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Final: true,
+			Message: in.r.URL.Path + " takes " + allowed + ", not " + in.r.Method + ".",
 		}
 	}
 }
@@ -130,9 +131,9 @@ func refuseMethod(allowed string) func(*inbound) error {
 // HTTP at once, where others would be tried again first.
 func (s *Server) refuseWebSocket(in *inbound) error {
 	in.w.Header().Set("Upgrade", "HTTP/1.1")
-	return &apiError{
-		status: http.StatusUpgradeRequired, code: "websocket_not_supported", final: true,
-		message: "Responses are not served over WebSocket. Use POST.",
+	return &fault.Error{
+		Status: http.StatusUpgradeRequired, Code: "websocket_not_supported", Final: true,
+		Message: "Responses are not served over WebSocket. Use POST.",
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -44,7 +45,7 @@ type Server struct {
 	logger   *slog.Logger
 	version  string
 	settings atomic.Pointer[settings]
-	buffers  bufferPool
+	buffers  payload.Pool
 	gate     gate
 	echo     *echo.Echo
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/understudyhq/understudy/http/tap"
 )
 
 const (
@@ -63,11 +65,11 @@ func (k *sink) drop() bool {
 
 // pass takes the next piece of the answer, which t has seen. It is kept back until release
 // is set or holdBack is over. An error means that the client is gone.
-func (k *sink) pass(chunk []byte, t *tap, release bool) error {
+func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	release = release || k.committed || k.overdue
-	if release && len(k.held) == 0 && t.atBoundary() {
+	if release && len(k.held) == 0 && t.AtBoundary() {
 		k.midEvent = false
 		return k.put(chunk)
 	}
@@ -76,7 +78,7 @@ func (k *sink) pass(chunk []byte, t *tap, release bool) error {
 		k.arm(holdBack)
 	}
 	k.held = append(k.held, chunk...)
-	k.complete = t.complete(k.held)
+	k.complete = t.Complete(k.held)
 	if !release {
 		return nil
 	}

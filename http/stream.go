@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -14,16 +16,16 @@ const chunkBytes = 32 << 10
 // stream passes a streamed answer on as it comes. Until its first payload event nothing
 // leaves, so that whatever goes wrong before is a failed attempt. After that, trouble is
 // told to the client inside the stream, unless the upstream has told its own.
-func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap, o providers.Outcome) result {
-	a.out.begin(resp, t.array == nil)
-	chunk := a.server.buffers.get(chunkBytes)
-	defer chunk.release()
+func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o providers.Outcome) result {
+	a.out.begin(resp, !t.IsArray())
+	chunk := a.server.buffers.Get(chunkBytes)
+	defer chunk.Release()
 	for {
 		a.watchdog.waiting()
-		n, err := body.Read(chunk.bytes[:chunkBytes])
+		n, err := body.Read(chunk.Bytes[:chunkBytes])
 		a.watchdog.received()
 		if n > 0 {
-			if stop := a.pass(resp, chunk.bytes[:n], t); stop != nil {
+			if stop := a.pass(resp, chunk.Bytes[:n], t); stop != nil {
 				return *stop
 			}
 		}
@@ -31,32 +33,32 @@ func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap, o provider
 		case err == nil:
 		case err == io.EOF:
 			return a.streamEnd(resp, t, o)
-		case t.sealed:
+		case t.Sealed:
 			return a.streamDone(resp, t, o) // broken, but behind its end
 		default:
-			return a.streamCut(resp, t, contextCause(a.ctx, err))
+			return a.streamCut(resp, t, causeOf(a.ctx, err))
 		}
 	}
 }
 
 // pass looks at one piece of a stream and passes it on. It returns a result if the attempt
 // is over with it.
-func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap) *result {
-	waiting := !t.begun
-	if err := t.feed(chunk); err != nil {
-		r := a.streamCut(resp, t, fmt.Errorf("%w: %w", errMalformedAnswer, err))
+func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
+	waiting := !t.Begun
+	if err := t.Feed(chunk); err != nil {
+		r := a.streamCut(resp, t, fmt.Errorf("%w: %w", fault.ErrMalformedAnswer, err))
 		return &r
 	}
-	if t.failure != nil && !t.begun && a.out.drop() {
+	if t.Failure != nil && !t.Begun && a.out.drop() {
 		r := a.streamRefused(resp, t)
 		return &r
 	}
-	if err := a.out.pass(chunk, t, t.begun); err != nil {
+	if err := a.out.pass(chunk, t, t.Begun); err != nil {
 		r := a.lost(err)
-		r.outcome.Usage = t.usage
+		r.outcome.Usage = t.Usage
 		return &r
 	}
-	if waiting && t.begun {
+	if waiting && t.Begun {
 		a.watchdog.begun(a.in.settings.streamIdle)
 		a.server.pool.FirstByte(a.lease)
 	}
@@ -64,20 +66,20 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap) *result {
 }
 
 // streamEnd judges a stream that has ended in good order.
-func (a *attempt) streamEnd(resp *http.Response, t *tap, o providers.Outcome) result {
-	waiting := !t.begun
-	if err := t.close(); err != nil {
-		return a.streamCut(resp, t, fmt.Errorf("%w: %w", errMalformedAnswer, err))
+func (a *attempt) streamEnd(resp *http.Response, t *tap.Tap, o providers.Outcome) result {
+	waiting := !t.Begun
+	if err := t.Close(); err != nil {
+		return a.streamCut(resp, t, fmt.Errorf("%w: %w", fault.ErrMalformedAnswer, err))
 	}
 	switch {
-	case t.failure != nil && !t.begun && a.out.drop():
+	case t.Failure != nil && !t.Begun && a.out.drop():
 		return a.streamRefused(resp, t)
-	case t.failure == nil && !t.begun:
-		return a.streamCut(resp, t, errEmptyAnswer)
-	case !t.ended:
-		return a.streamCut(resp, t, errUnfinished)
+	case t.Failure == nil && !t.Begun:
+		return a.streamCut(resp, t, fault.ErrEmptyAnswer)
+	case !t.Ended:
+		return a.streamCut(resp, t, fault.ErrUnfinished)
 	}
-	if waiting && t.begun {
+	if waiting && t.Begun {
 		a.server.pool.FirstByte(a.lease)
 	}
 	return a.streamDone(resp, t, o)
@@ -85,16 +87,16 @@ func (a *attempt) streamEnd(resp *http.Response, t *tap, o providers.Outcome) re
 
 // streamDone is the result of a stream that came to its end, be it by the upstream's own
 // error.
-func (a *attempt) streamDone(resp *http.Response, t *tap, o providers.Outcome) result {
+func (a *attempt) streamDone(resp *http.Response, t *tap.Tap, o providers.Outcome) result {
 	var cause error
-	if t.failure != nil {
-		o = a.classify(resp, t.failure, nil)
+	if t.Failure != nil {
+		o = a.classify(resp, t.Failure, nil)
 		cause = fmt.Errorf("upstream failed in its stream: %s", o.Reason)
 	}
-	o.Usage = t.usage
+	o.Usage = t.Usage
 	if err := a.out.finish(); err != nil {
 		r := a.lost(err)
-		r.outcome.Usage = t.usage
+		r.outcome.Usage = t.Usage
 		return r
 	}
 	return result{outcome: o, err: cause}
@@ -102,7 +104,7 @@ func (a *attempt) streamDone(resp *http.Response, t *tap, o providers.Outcome) r
 
 // streamCut is the result of a stream that did not come to its end. If the client has seen
 // some of it, it is told so in its own format.
-func (a *attempt) streamCut(resp *http.Response, t *tap, cause error) result {
+func (a *attempt) streamCut(resp *http.Response, t *tap.Tap, cause error) result {
 	if a.out.drop() {
 		return a.broken(resp, cause)
 	}
@@ -110,36 +112,36 @@ func (a *attempt) streamCut(resp *http.Response, t *tap, cause error) result {
 	if !ours {
 		o = a.classify(resp, nil, cause)
 	}
-	o.Usage = t.usage
+	o.Usage = t.Usage
 	if a.in.isGone() {
 		a.in.gone = true
-		return result{outcome: o, err: errClientGone}
+		return result{outcome: o, err: fault.ErrClientGone}
 	}
-	if t.sealed {
+	if t.Sealed {
 		return result{outcome: o, err: cause} // the upstream has told its own error
 	}
-	if err := a.out.fail(a.streamError(t, transportError(cause))); err != nil {
+	if err := a.out.fail(a.streamError(t, fault.OfAttempt(cause))); err != nil {
 		a.in.gone = true
 	}
 	return result{outcome: o, err: cause}
 }
 
-func (a *attempt) streamError(t *tap, e *apiError) []byte {
-	if t.array != nil {
-		return errorElement(e, a.in.id, t.seen)
+func (a *attempt) streamError(t *tap.Tap, e *fault.Error) []byte {
+	if t.IsArray() {
+		return fault.Element(e, a.in.id, t.Progress)
 	}
-	return errorEvent(a.in.format, e, a.in.id, t.seen)
+	return fault.Event(a.in.format, e, a.in.id, t.Progress)
 }
 
 // streamRefused is the result of a stream whose upstream reported an error before any
 // payload. Should nobody else do better, the client gets it as a plain error.
-func (a *attempt) streamRefused(resp *http.Response, t *tap) result {
-	o := a.classify(resp, t.failure, nil)
+func (a *attempt) streamRefused(resp *http.Response, t *tap.Tap) result {
+	o := a.classify(resp, t.Failure, nil)
 	h := resp.Header.Clone()
 	h.Set("Content-Type", "application/json")
 	return result{outcome: o, failure: &failure{outcome: o, next: o.Retryable(), answer: &wholeAnswer{
-		status: refusalStatus(a.in.format, o, t.failure),
+		status: tap.RefusalStatus(a.in.format, o, t.Failure),
 		header: h,
-		body:   refusalBody(a.in.format, t.failure),
+		body:   tap.RefusalBody(a.in.format, t.Failure),
 	}}}
 }

@@ -6,13 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/understudyhq/understudy/http/fault"
 )
 
 // notWaiting is watchdog.waitingSince while nobody waits for the upstream.
 const notWaiting = -1
 
 // watchdog ends an attempt whose upstream is silent for too long: by canceling its context
-// with errFirstByteTimeout or errIdleTimeout. It has one timer, which is not touched for
+// with fault.ErrFirstByteTimeout or fault.ErrIdleTimeout. It has one timer, which is not touched for
 // every piece of an answer: when it fires it looks how long the silence really was.
 //
 // waiting and notices are for the goroutine that reads, the rest for any.
@@ -67,14 +69,14 @@ func (w *watchdog) fire() {
 	switch {
 	case w.stopped:
 	case !w.answered:
-		w.cancel(errFirstByteTimeout)
+		w.cancel(fault.ErrFirstByteTimeout)
 	case w.idle > 0:
 		silence := time.Duration(0)
 		if since := w.waitingSince.Load(); since != notWaiting {
 			silence = time.Since(w.startedAt) - time.Duration(since)
 		}
 		if silence >= w.idle {
-			w.cancel(errIdleTimeout)
+			w.cancel(fault.ErrIdleTimeout)
 			return
 		}
 		w.timer.Reset(w.idle - silence)
@@ -109,4 +111,12 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.dog.begun(w.idle)
 	}
 	return n, err
+}
+
+// causeOf returns why ctx ended, or err if it has not.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/understudyhq/understudy/http/fault"
 )
 
 func watch(t *testing.T) (context.Context, *watchdog) {
@@ -24,7 +26,7 @@ func TestWatchdog_EndsWaitingForTheFirstByte(t *testing.T) {
 		began := time.Now()
 		<-ctx.Done()
 		require.Equal(t, time.Minute, time.Since(began))
-		require.ErrorIs(t, context.Cause(ctx), errFirstByteTimeout)
+		require.ErrorIs(t, context.Cause(ctx), fault.ErrFirstByteTimeout)
 	})
 }
 
@@ -46,7 +48,7 @@ func TestWatchdog_CountsOnlyTheUpstreamsSilence(t *testing.T) {
 		began := time.Now()
 		<-ctx.Done()
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.ErrorIs(t, context.Cause(ctx), errIdleTimeout)
+		require.ErrorIs(t, context.Cause(ctx), fault.ErrIdleTimeout)
 	})
 }
 

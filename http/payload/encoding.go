@@ -1,4 +1,4 @@
-package httpapi
+package payload
 
 import (
 	"bufio"
@@ -19,11 +19,11 @@ import (
 // decoders accept this much.
 const maxZstdWindow = 8 << 20
 
-// errUnknownEncoding means that a body has a content coding which the gateway cannot undo.
-var errUnknownEncoding = errors.New("unknown content encoding")
+// ErrUnknownEncoding means that a body has a content coding which the gateway cannot undo.
+var ErrUnknownEncoding = errors.New("unknown content encoding")
 
-// isEncoded reports whether h says that the body is compressed.
-func isEncoded(h http.Header) bool {
+// IsEncoded reports whether h says that the body is compressed.
+func IsEncoded(h http.Header) bool {
 	for _, value := range h["Content-Encoding"] {
 		for coding := range strings.SplitSeq(value, ",") {
 			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
@@ -34,9 +34,9 @@ func isEncoded(h http.Header) bool {
 	return false
 }
 
-// decoded undoes the content codings named in h: gzip, deflate, br and zstd, also several.
+// Decode undoes the content codings named in h: gzip, deflate, br and zstd, also several.
 // How much may come out is for the reader to bound. close frees the decoders, not body.
-func decoded(body io.Reader, h http.Header) (r io.Reader, close func(), err error) {
+func Decode(body io.Reader, h http.Header) (r io.Reader, close func(), err error) {
 	codings := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
 	r = body
 	closers := make([]func(), 0, 1)
@@ -63,7 +63,7 @@ func decoded(body io.Reader, h http.Header) (r io.Reader, close func(), err erro
 				r = d
 			}
 		default:
-			err = fmt.Errorf("%w %q", errUnknownEncoding, coding)
+			err = fmt.Errorf("%w %q", ErrUnknownEncoding, coding)
 		}
 		if err != nil {
 			close()

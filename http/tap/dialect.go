@@ -1,4 +1,4 @@
-package httpapi
+package tap
 
 import (
 	"bytes"
@@ -112,8 +112,8 @@ func eventType(e sse.Event) string {
 	return gjson.GetBytes(e.Data, "type").String()
 }
 
-// refusalBody returns the error of an event stream as the body of a plain answer.
-func refusalBody(f providers.Format, data []byte) []byte {
+// RefusalBody returns the error of an event stream as the body of a plain answer.
+func RefusalBody(f providers.Format, data []byte) []byte {
 	if f != providers.OpenAIResponses {
 		return bytes.Clone(data)
 	}
@@ -127,9 +127,9 @@ func refusalBody(f providers.Format, data []byte) []byte {
 	return append(append([]byte(`{"error":`), raw...), '}')
 }
 
-// refusalStatus returns the status that an upstream would have answered with, had it failed
+// RefusalStatus returns the status that an upstream would have answered with, had it failed
 // before its stream began.
-func refusalStatus(f providers.Format, o providers.Outcome, data []byte) int {
+func RefusalStatus(f providers.Format, o providers.Outcome, data []byte) int {
 	if code := gjson.GetBytes(data, "error.code"); code.Type == gjson.Number && 400 <= code.Num && code.Num < 600 {
 		return int(code.Num)
 	}

@@ -1,10 +1,12 @@
-package httpapi
+package tap
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/understudyhq/understudy/internal/sse"
 )
+
+var errNotArray = errors.New("not a JSON array")
 
 // arrayScanner finds the elements of one JSON array in the pieces it is fed, wherever those
 // are cut. That is how Gemini streams unless asked for events. It counts brackets and
@@ -29,7 +31,7 @@ func (a *arrayScanner) feed(chunk []byte, fn func(sse.Event) error) error {
 			a.quoted(c)
 			continue
 		case a.depth == 0 && !isSpace(c) && (c != '[' || a.closed):
-			return fmt.Errorf("%w: not a JSON array", errMalformedAnswer)
+			return errNotArray
 		}
 		switch c {
 		case '"':

@@ -1,4 +1,4 @@
-package httpapi
+package fault
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -20,7 +21,7 @@ type (
 		Type    string  `json:"type"`
 		Code    string  `json:"code"`
 		Param   *string `json:"param"`
-		*cooldown
+		*Cooldown
 	}
 	anthropicBody struct {
 		Type      string         `json:"type"`
@@ -31,7 +32,7 @@ type (
 		Type    string `json:"type"`
 		Message string `json:"message"`
 		Code    string `json:"code"`
-		*cooldown
+		*Cooldown
 	}
 	geminiBody struct {
 		Error geminiError `json:"error"`
@@ -41,7 +42,7 @@ type (
 		Message string         `json:"message"`
 		Status  string         `json:"status"`
 		Details []geminiDetail `json:"details"`
-		*cooldown
+		*Cooldown
 	}
 	geminiDetail struct {
 		Type       string `json:"@type"`
@@ -51,42 +52,42 @@ type (
 	}
 )
 
-// errorBody is e as a client of format f expects it.
-func errorBody(f providers.Format, e *apiError, requestID string) []byte {
+// Body is e as a client of format f expects it.
+func Body(f providers.Format, e *Error, requestID string) []byte {
 	switch f {
 	case providers.Anthropic:
-		return encode(anthropicBody{
+		return Encode(anthropicBody{
 			Type:      "error",
-			Error:     anthropicError{Type: anthropicType(e), Message: e.message, Code: e.code, cooldown: e.cooldown},
+			Error:     anthropicError{Type: anthropicType(e), Message: e.Message, Code: e.Code, Cooldown: e.Cooldown},
 			RequestID: requestID,
 		})
 	case providers.Gemini:
-		return encode(geminiBody{Error: newGeminiError(e)})
+		return Encode(geminiBody{Error: newGeminiError(e)})
 	default:
-		return encode(openAIBody{Error: newOpenAIError(e)})
+		return Encode(openAIBody{Error: newOpenAIError(e)})
 	}
 }
 
-func newOpenAIError(e *apiError) openAIError {
-	body := openAIError{Message: e.message, Type: openAIType(e.status), Code: e.code, cooldown: e.cooldown}
-	if e.param != "" {
-		body.Param = &e.param
+func newOpenAIError(e *Error) openAIError {
+	body := openAIError{Message: e.Message, Type: openAIType(e.Status), Code: e.Code, Cooldown: e.Cooldown}
+	if e.Param != "" {
+		body.Param = &e.Param
 	}
 	return body
 }
 
-func newGeminiError(e *apiError) geminiError {
+func newGeminiError(e *Error) geminiError {
 	details := []geminiDetail{{
-		Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: e.code, Domain: "understudy",
+		Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: e.Code, Domain: "understudy",
 	}}
-	if e.retryAfter > 0 {
+	if e.RetryAfter > 0 {
 		details = append(details, geminiDetail{
 			Type:       "type.googleapis.com/google.rpc.RetryInfo",
-			RetryDelay: strconv.FormatInt(wholeSeconds(e.retryAfter), 10) + "s",
+			RetryDelay: strconv.FormatInt(WholeSeconds(e.RetryAfter), 10) + "s",
 		})
 	}
 	return geminiError{
-		Code: e.status, Message: e.message, Status: geminiStatus(e.status), Details: details, cooldown: e.cooldown,
+		Code: e.Status, Message: e.Message, Status: geminiStatus(e.Status), Details: details, Cooldown: e.Cooldown,
 	}
 }
 
@@ -103,8 +104,8 @@ func openAIType(status int) string {
 	}
 }
 
-func anthropicType(e *apiError) string {
-	switch e.status {
+func anthropicType(e *Error) string {
+	switch e.Status {
 	case http.StatusUnauthorized:
 		return "authentication_error"
 	case http.StatusNotFound:
@@ -116,12 +117,12 @@ func anthropicType(e *apiError) string {
 	case http.StatusGatewayTimeout:
 		return "timeout_error"
 	case http.StatusServiceUnavailable:
-		if e.final {
+		if e.Final {
 			return "api_error" // not a matter of load
 		}
 		return "overloaded_error"
 	default:
-		if e.status >= http.StatusInternalServerError {
+		if e.Status >= http.StatusInternalServerError {
 			return "api_error"
 		}
 		return "invalid_request_error"
@@ -149,11 +150,11 @@ func geminiStatus(status int) string {
 	}
 }
 
-// encode marshals a body of this package, whose types cannot fail to.
-func encode(body any) []byte {
+// Encode marshals an answer of the gateway's own, whose type cannot fail to.
+func Encode(body any) []byte {
 	text, err := json.Marshal(body)
 	if err != nil {
-		panic(fmt.Errorf("encode %T: %w", body, err))
+		panic(fmt.Errorf("Encode %T: %w", body, err))
 	}
 	return text
 }
@@ -188,36 +189,36 @@ type responsesErrorEvent struct {
 	SequenceNumber int64   `json:"sequence_number"`
 }
 
-// errorEvent is e as an event stream of format f tells it.
-func errorEvent(f providers.Format, e *apiError, requestID string, seen progress) []byte {
+// Event is e as an event stream of format f tells it.
+func Event(f providers.Format, e *Error, requestID string, seen tap.Progress) []byte {
 	switch f {
 	case providers.Anthropic:
-		return sse.Append(nil, "error", errorBody(f, e, requestID))
+		return sse.Append(nil, "error", Body(f, e, requestID))
 	case providers.OpenAIResponses:
-		if seen.responseID == "" {
-			return sse.Append(nil, "error", encode(responsesErrorEvent{
-				Type: "error", Code: e.code, Message: e.message, SequenceNumber: seen.sequence,
+		if seen.ResponseID == "" {
+			return sse.Append(nil, "error", Encode(responsesErrorEvent{
+				Type: "error", Code: e.Code, Message: e.Message, SequenceNumber: seen.Sequence,
 			}))
 		}
-		return sse.Append(nil, "response.failed", encode(failedResponse{
-			Type: "response.failed", SequenceNumber: seen.sequence,
+		return sse.Append(nil, "response.failed", Encode(failedResponse{
+			Type: "response.failed", SequenceNumber: seen.Sequence,
 			Response: responseObject{
-				ID: seen.responseID, Object: "response", Status: "failed",
-				Error:  responseError{Code: e.code, Message: e.message},
+				ID: seen.ResponseID, Object: "response", Status: "failed",
+				Error:  responseError{Code: e.Code, Message: e.Message},
 				Output: []struct{}{},
 			},
 		}))
 	default:
-		return sse.Append(nil, "", errorBody(f, e, requestID))
+		return sse.Append(nil, "", Body(f, e, requestID))
 	}
 }
 
-// errorElement is e as the last element of Gemini's JSON array, with the array's end.
-func errorElement(e *apiError, requestID string, seen progress) []byte {
+// Element is e as the last element of Gemini's JSON array, with the array's end.
+func Element(e *Error, requestID string, seen tap.Progress) []byte {
 	opening := "[" // nothing has been sent but, perhaps, white space
-	if seen.elements > 0 {
+	if seen.Elements > 0 {
 		opening = ",\n"
 	}
-	element := append([]byte(opening), errorBody(providers.Gemini, e, requestID)...)
+	element := append([]byte(opening), Body(providers.Gemini, e, requestID)...)
 	return append(element, "\n]"...)
 }
