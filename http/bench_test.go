@@ -26,7 +26,7 @@ func benchmark(b *testing.B, body string, rt transport) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		handler.ServeHTTP(&discard{header: http.Header{}}, r)
 		pool.reports, pool.acquired, pool.firsts = pool.reports[:0], pool.acquired[:0], pool.firsts[:0]

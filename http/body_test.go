@@ -133,7 +133,7 @@ func TestReadBody_BoundsBodiesOfUnknownLength(t *testing.T) {
 	settings.MaxBodyBytes = int64(len(chatBody))
 	for extra, want := range map[string]int{"": 200, " ": 413} {
 		s := newTestServer(newPool(answer(200, "application/json", "{}")), settings)
-		r := httptest.NewRequest("POST", "/v1/chat/completions", io.MultiReader(strings.NewReader(chatBody), strings.NewReader(extra)))
+		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", io.MultiReader(strings.NewReader(chatBody), strings.NewReader(extra)))
 		require.Equal(t, int64(-1), r.ContentLength)
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,7 +65,7 @@ func TestServe_FailsOverBeforeTheFirstByte(t *testing.T) {
 			t.Run(name+"/"+string(e.format), func(t *testing.T) {
 				t.Parallel()
 				for kind, last := range map[string]transport{"plain": good(e.format), "stream": goodStream(e.format)} {
-					pool := newPool(tt.fail, tt.fail, last)
+					pool := newPool(append(slices.Repeat([]transport{tt.fail}, 2), last)...)
 					w := send(newTestServer(pool, live()), "POST", e.path, e.body)
 					require.Equal(t, 200, w.Code, kind)
 					require.NotContains(t, w.Body.String(), `"error":{`)
@@ -267,7 +268,7 @@ func TestServe_BoundsTheCredentialsItTries(t *testing.T) {
 	for limit, want := range map[int]int{0: 3, 1: 1, 2: 2, 9: 3} {
 		settings := live()
 		settings.Retry.MaxCredentials = limit
-		pool := newPool(fail, fail, fail)
+		pool := newPool(slices.Repeat([]transport{fail}, 3)...)
 		send(newTestServer(pool, settings), "POST", "/v1/chat/completions", chatBody)
 		require.Len(t, pool.reports, want, "limit %d", limit)
 	}
@@ -336,7 +337,7 @@ func TestServe_CancelsTheUpstreamWhenTheClientLeaves(t *testing.T) {
 			canceled = true
 			return nil, r.Context().Err()
 		}, good(providers.OpenAIChat))
-		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(chatBody)).WithContext(ctx)
+		r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(chatBody)).WithContext(ctx)
 		newTestServer(pool, live()).Handler().ServeHTTP(httptest.NewRecorder(), r)
 		require.True(t, canceled)
 		require.Equal(t, []string{"a:canceled"}, pool.kinds(), "and nobody else is tried")

@@ -28,8 +28,11 @@ func TestOutboundHeader_PassesOnlyWhatConcernsTheUpstream(t *testing.T) {
 	}
 	credential := newPool(nil).credentials[0]
 	credential.Upstream.Headers = []providers.Header{
-		{Name: "x-team", Value: "a"}, {Name: "X-Copy", Value: "$anthropic-beta"}, {Name: "X-Absent", Value: "$X-Nothing"},
-		{Name: "X-Leak", Value: "$Authorization"}, {Name: "X-Both", Value: "upstream"},
+		{Name: "x-team", Value: "a"},
+		{Name: "X-Copy", Value: "$anthropic-beta"},
+		{Name: "X-Absent", Value: "$X-Nothing"},
+		{Name: "X-Leak", Value: "$Authorization"},
+		{Name: "X-Both", Value: "upstream"},
 	}
 	credential.Headers = []providers.Header{{Name: "X-Both", Value: "credential"}}
 	before := client.Clone()
@@ -49,7 +52,7 @@ func TestOutboundHeader_InventsNoUserAgent(t *testing.T) {
 		seen <- r.Header
 		_, _ = io.WriteString(w, "{}")
 	}))
-	r := httptest.NewRequest("POST", "/v1/responses", strings.NewReader(chatBody))
+	r := httptest.NewRequest(http.MethodPost, "/v1/responses", strings.NewReader(chatBody))
 	newTestServer(pool, live()).Handler().ServeHTTP(httptest.NewRecorder(), r)
 	require.NotContains(t, <-seen, "User-Agent")
 }

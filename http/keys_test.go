@@ -36,7 +36,7 @@ func TestKeyring_FindsARightKeyInAnyPlace(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := httptest.NewRequest("GET", "/"+tt.query, nil)
+			r := httptest.NewRequest(http.MethodGet, "/"+tt.query, nil)
 			r.Header = tt.header
 			found := ring.find(r)
 			if tt.want == "" {
@@ -51,7 +51,7 @@ func TestKeyring_FindsARightKeyInAnyPlace(t *testing.T) {
 
 func TestKeyring_IsOpenWithoutKeys(t *testing.T) {
 	t.Parallel()
-	key := newKeyring(nil).find(httptest.NewRequest("GET", "/", nil))
+	key := newKeyring(nil).find(httptest.NewRequest(http.MethodGet, "/", nil))
 	require.NotNil(t, key)
 	require.True(t, key.allows("anything"))
 }

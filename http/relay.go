@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +85,7 @@ func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o pro
 		if _, werr := a.in.w.Write(chunk.Bytes[:n]); werr != nil {
 			return a.lost(werr)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return result{outcome: o}
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -150,7 +151,7 @@ func TestRelay_SendsTheBodyAgainOnAConnectionThatWasClosed(t *testing.T) {
 	c := &call{body: s.buffers.Get(100)}
 	c.body.Bytes = append(c.body.Bytes, `{"model":"main","x":1}`...)
 	c.modelAt.Start, c.modelAt.End = 9, 15
-	in := &inbound{server: s, settings: s.settings.Load(), r: httptest.NewRequest("POST", "/", nil), format: providers.OpenAIChat}
+	in := &inbound{server: s, settings: s.settings.Load(), r: httptest.NewRequest(http.MethodPost, "/", nil), format: providers.OpenAIChat}
 	a := &attempt{server: s, in: in, call: c, ctx: t.Context()}
 	a.lease.Credential, a.lease.Model = pool.credentials[0], "m"
 
@@ -237,9 +238,9 @@ func TestRelay_StreamsAnswersThatAreTooLongToHold(t *testing.T) {
 		s := newTestServer(pool, live())
 		w := &counting{ResponseWriter: httptest.NewRecorder()}
 		serve := func() {
-			s.Handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/embeddings", strings.NewReader(chatBody)))
+			s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/embeddings", strings.NewReader(chatBody)))
 		}
-		if end == io.EOF {
+		if errors.Is(end, io.EOF) {
 			serve()
 			require.Equal(t, []string{"a:success"}, pool.kinds())
 		} else {
@@ -261,7 +262,7 @@ func TestRelay_SurvivesRealFaults(t *testing.T) {
 			t.Parallel()
 			settings := live()
 			settings.Timeouts.FirstByte = 200 * time.Millisecond
-			pool := newPool(nil, nil).toServer(t, fake.New(func(r fake.Request) fake.Reply {
+			pool := newPool(make([]transport, 2)...).toServer(t, fake.New(func(r fake.Request) fake.Reply {
 				if r.Key == "secret-a" {
 					return fault
 				}

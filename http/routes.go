@@ -157,15 +157,12 @@ func (s *Server) healthz(in *inbound) error {
 
 // readyz tells whether requests should be sent here.
 func (s *Server) readyz(in *inbound) error {
+	status, text := http.StatusOK, "ready\n"
 	if s.gate.isDraining() {
-		in.write(http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("shutting down\n"))
-		return nil
+		status, text = http.StatusServiceUnavailable, "shutting down\n"
+	} else if _, in.err = s.pool.Models(in.ctx); in.err != nil {
+		status, text = http.StatusServiceUnavailable, "engine not ready\n"
 	}
-	if _, err := s.pool.Models(in.ctx); err != nil {
-		in.err = err
-		in.write(http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("engine not ready\n"))
-		return nil
-	}
-	in.write(http.StatusOK, "text/plain; charset=utf-8", []byte("ready\n"))
+	in.write(status, "text/plain; charset=utf-8", []byte(text))
 	return nil
 }

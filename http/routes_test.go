@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,12 +147,13 @@ func TestServer_KeepsSettingsOfRequestsThatHaveBegun(t *testing.T) {
 	settings := live()
 	settings.Retry.MaxCredentials = 2
 	fail := answer(500, "application/json", "{}")
-	pool := newPool(func(r *http.Request) (*http.Response, error) {
+	first := func(r *http.Request) (*http.Response, error) {
 		changed := live()
 		changed.Retry.MaxCredentials = 1
 		s.Apply(changed)
 		return fail(r)
-	}, fail, fail)
+	}
+	pool := newPool(append([]transport{first}, slices.Repeat([]transport{fail}, 2)...)...)
 	s = newTestServer(pool, settings)
 	send(s, "POST", "/v1/messages", chatBody)
 	require.Len(t, pool.reports, 2)
@@ -203,7 +205,8 @@ func TestRequestID_TakesOnlySaneOnes(t *testing.T) {
 		require.Equal(t, kept, got == id, id)
 		require.True(t, isSaneID(got))
 	}
-	require.NotEqual(t, send(s, "GET", "/", "").Header().Get("X-Request-Id"), send(s, "GET", "/", "").Header().Get("X-Request-Id"))
+	first, second := send(s, "GET", "/", ""), send(s, "GET", "/", "")
+	require.NotEqual(t, first.Header().Get("X-Request-Id"), second.Header().Get("X-Request-Id"))
 }
 
 func TestLog_HasOneLineWithKnownKeysAndNoSecret(t *testing.T) {
@@ -240,7 +243,7 @@ func TestLog_TellsAClientThatLeft(t *testing.T) {
 	s := New(Options{Pool: pool, Logger: slog.New(slog.NewJSONHandler(&out, nil)), Live: live()})
 	c := newClient()
 	c.fail = errors.New("broken pipe")
-	s.Handler().ServeHTTP(c, httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(chatBody)))
+	s.Handler().ServeHTTP(c, httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(chatBody)))
 	require.Contains(t, out.String(), `"status":499`)
 	require.Contains(t, out.String(), `"outcome":"canceled"`)
 }

@@ -214,7 +214,7 @@ func startStream(ctx context.Context, s *Server, pool *fakePool, path string) *l
 		body.pieces = l.pieces
 		return newResponse(200, "text/event-stream", body), nil
 	})
-	r := httptest.NewRequest("POST", path, strings.NewReader(chatBody)).WithContext(ctx)
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(chatBody)).WithContext(ctx)
 	go func() {
 		defer close(l.done)
 		s.Handler().ServeHTTP(l.client, r)

@@ -35,12 +35,12 @@ func IsEncoded(h http.Header) bool {
 }
 
 // Decode undoes the content codings named in h: gzip, deflate, br and zstd, also several.
-// How much may come out is for the reader to bound. close frees the decoders, not body.
-func Decode(body io.Reader, h http.Header) (r io.Reader, close func(), err error) {
+// How much may come out is for the reader to bound. done frees the decoders, not body.
+func Decode(body io.Reader, h http.Header) (r io.Reader, done func(), err error) {
 	codings := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
 	r = body
 	closers := make([]func(), 0, 1)
-	close = func() {
+	done = func() {
 		for _, c := range closers {
 			c()
 		}
@@ -66,11 +66,11 @@ func Decode(body io.Reader, h http.Header) (r io.Reader, close func(), err error
 			err = fmt.Errorf("%w %q", ErrUnknownEncoding, coding)
 		}
 		if err != nil {
-			close()
+			done()
 			return nil, nil, err
 		}
 	}
-	return r, close, nil
+	return r, done, nil
 }
 
 // inflate reads what is called deflate: zlib by the standard, but some send it bare.
