@@ -36,3 +36,14 @@ func BenchmarkFrom(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFrom_LongMessage is the opening of one message of 256 KB.
+func BenchmarkFrom_LongMessage(b *testing.B) {
+	body := Body{Messages: []byte(`[{"role":"user","content":"` + strings.Repeat(`some \"code\"\n and more words `, 8500) + `"}]`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if From(nil, body, "scope").Primary.IsZero() {
+			b.Fatal("no session")
+		}
+	}
+}

@@ -3,9 +3,7 @@ package session
 import (
 	"fmt"
 	"net/http"
-	"strings"
-
-	"github.com/tidwall/gjson"
+	"sync"
 )
 
 // Bounds of what is read of an opening. They are part of the hash's definition: a text cut
@@ -24,19 +22,27 @@ const (
 // that turn 2 inherits what turn 1 was bound to.
 func openingHash(_ http.Header, b Body) (id, fallback string) {
 	o := readOpening(b)
-	if o.system == "" && o.user == "" {
+	if o.system == nil && o.user == nil {
 		return "", ""
 	}
-	asked := fnvOffset.with("sys:", o.system).with("usr:", o.user)
-	if o.assistant == "" {
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	asked := fnvOffset.with("sys:", o.system, scratch).with("usr:", o.user, scratch)
+	if o.assistant == nil {
 		return asked.String(), ""
 	}
-	return asked.with("ast:", o.assistant).String(), asked.String()
+	return asked.with("ast:", o.assistant, scratch).String(), asked.String()
 }
 
-// opening is the first text of each side of a conversation; empty = none.
+// scratches are where texts are unescaped before they are hashed.
+var scratches = sync.Pool{New: func() any { return new([]byte) }}
+
+// text is the parts of one text, each the inside of a JSON string, none empty; nil = absent.
+type text [][]byte
+
+// opening is the first text of each side of a conversation.
 type opening struct {
-	system, user, assistant string
+	system, user, assistant text
 	items                   int // messages and parts looked at
 }
 
@@ -44,19 +50,23 @@ func readOpening(b Body) opening {
 	var o opening
 	switch {
 	case b.Messages != nil || b.System != nil:
-		o.readMessages(parse(b.Messages), "content")
-		if o.system == "" {
-			o.system = o.firstText(parse(b.System))
+		o.readMessages(b.Messages, "content")
+		if o.system == nil {
+			o.system = o.text(b.System, 1)
 		}
 	case b.Contents != nil || b.SystemInstruction != nil:
-		o.system = o.text(member(parse(b.SystemInstruction), "parts"))
-		o.readMessages(parse(b.Contents), "parts")
+		each(b.SystemInstruction, func(name string, value []byte) {
+			if name == "parts" {
+				o.system = o.text(value, maxItems)
+			}
+		})
+		o.readMessages(b.Contents, "parts")
 	default:
-		o.system = o.text(parse(b.Instructions))
-		if input := parse(b.Input); input.IsArray() {
-			o.readMessages(input, "content")
+		o.system = o.text(b.Instructions, maxItems)
+		if isArray(b.Input) {
+			o.readMessages(b.Input, "content")
 		} else {
-			o.user = o.text(input)
+			o.user = o.text(b.Input, 1)
 		}
 	}
 	return o
@@ -65,28 +75,37 @@ func readOpening(b Body) opening {
 // readMessages reads messages, whose texts lie in their member content, until both user
 // and assistant have spoken: a system message that turns up after that must not change
 // the key of a conversation under way.
-func (o *opening) readMessages(messages gjson.Result, content string) {
-	if !messages.IsArray() {
-		return
+func (o *opening) readMessages(messages []byte, content string) {
+	w := into(messages, '[')
+	for message := w.next(); message != nil && o.spend(); message = w.next() {
+		var kind, role string
+		var said []byte
+		each(message, func(name string, value []byte) {
+			switch name {
+			case "type":
+				kind = string(inner(value))
+			case "role":
+				role = string(inner(value))
+			case content:
+				said = value
+			}
+		})
+		if by := o.saidBy(message, kind, role); by != nil && *by == nil {
+			*by = o.text(said, maxItems)
+		}
+		if o.user != nil && o.assistant != nil {
+			return
+		}
 	}
-	messages.ForEach(func(_, message gjson.Result) bool {
-		if !o.spend() {
-			return false
-		}
-		if said := o.saidBy(message); said != nil && *said == "" {
-			*said = o.text(member(message, content))
-		}
-		return o.user == "" || o.assistant == ""
-	})
 }
 
 // saidBy returns where the text of a message belongs, nil for reasoning, tool items and
 // roles that do not count.
-func (o *opening) saidBy(message gjson.Result) *string {
-	if kind := member(message, "type").Str; kind != "" && kind != "message" {
+func (o *opening) saidBy(message []byte, kind, role string) *text {
+	if message[0] != '{' || (kind != "" && kind != "message") {
 		return nil
 	}
-	switch member(message, "role").Str {
+	switch role {
 	case "system", "developer":
 		return &o.system
 	case "user", "": // Gemini lets the user's role be left out
@@ -98,54 +117,58 @@ func (o *opening) saidBy(message gjson.Result) *string {
 	}
 }
 
-// text returns a content that is a string, or all texts of one that is a list of parts,
-// joined by spaces; cut to maxTextBytes.
-func (o *opening) text(content gjson.Result) string {
-	if !content.IsArray() {
-		return cut(content.Str)
+// text returns a content that is a string, or the first most texts of one that is a list
+// of parts.
+func (o *opening) text(content []byte, most int) text {
+	if !isArray(content) {
+		return text(nil).and(inner(content))
 	}
-	var joined strings.Builder
-	content.ForEach(func(_, part gjson.Result) bool {
-		text := partText(part)
-		if text != "" && joined.Len() > 0 {
-			joined.WriteByte(' ')
-		}
-		joined.WriteString(text)
-		return o.spend() && joined.Len() < maxTextBytes
-	})
-	return cut(joined.String())
+	var t text
+	w := into(content, '[')
+	total := 0
+	for part := w.next(); part != nil && o.spend() && total < maxTextBytes && len(t) < most; part = w.next() {
+		found := partText(part)
+		t, total = t.and(found), total+len(found)/maxEscape
+	}
+	return t
 }
 
-// firstText returns a content that is a string, or the first text of one that is a list.
-func (o *opening) firstText(content gjson.Result) string {
-	if !content.IsArray() {
-		return cut(content.Str)
+// maxEscape is how many bytes of JSON stand for one byte of text at the most.
+const maxEscape = 6
+
+// and returns t with another part, unless that is empty.
+func (t text) and(part []byte) text {
+	if len(part) == 0 {
+		return t
 	}
-	var first string
-	content.ForEach(func(_, part gjson.Result) bool {
-		first = partText(part)
-		return o.spend() && first == ""
-	})
-	return first
+	return append(t, part)
 }
 
-// spend counts one message or part and reports whether another may be looked at.
+// spend counts one message or part and reports whether it may be looked at.
 func (o *opening) spend() bool {
 	o.items++
 	return o.items <= maxItems
 }
 
-// partText returns the text of a content part, "" for an image or the like.
-func partText(part gjson.Result) string {
-	switch member(part, "type").Str {
+// partText returns the text of a content part, nothing for an image or the like.
+func partText(part []byte) []byte {
+	var kind string
+	var found []byte
+	each(part, func(name string, value []byte) {
+		switch name {
+		case "type":
+			kind = string(inner(value))
+		case "text":
+			found = inner(value)
+		}
+	})
+	switch kind {
 	case "", "text", "input_text", "output_text":
-		return cut(member(part, "text").Str)
+		return found
 	default:
-		return ""
+		return nil
 	}
 }
-
-func cut(text string) string { return text[:min(len(text), maxTextBytes)] }
 
 // fnv1a is a running FNV-1a hash of 64 bits.
 type fnv1a uint64
@@ -155,17 +178,28 @@ const (
 	fnvPrime  fnv1a = 1099511628211
 )
 
-// with goes on with a labelled line of text; an absent text leaves no trace.
-func (f fnv1a) with(label, text string) fnv1a {
-	if text == "" {
+// with goes on with a labelled line of text, whose parts are joined by spaces and of which
+// maxTextBytes count; an absent text leaves no trace. scratch is overwritten.
+func (f fnv1a) with(label string, t text, scratch *[]byte) fnv1a {
+	if t == nil {
 		return f
 	}
-	return f.write(label).write(text).write("\n")
+	line := append((*scratch)[:0], label...)
+	limit := len(line) + maxTextBytes
+	for i, part := range t {
+		if i > 0 && len(line) < limit {
+			line = append(line, ' ')
+		}
+		line = unescape(line, part, limit)
+	}
+	line = append(line, '\n')
+	*scratch = line
+	return f.write(line)
 }
 
-func (f fnv1a) write(s string) fnv1a {
-	for i := range len(s) {
-		f = (f ^ fnv1a(s[i])) * fnvPrime
+func (f fnv1a) write(line []byte) fnv1a {
+	for _, c := range line {
+		f = (f ^ fnv1a(c)) * fnvPrime
 	}
 	return f
 }
