@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is all that was measured; parts that were not are empty.
+type report struct {
+	Machine  machine      `json:"machine"`
+	Proxy    []proxyRow   `json:"proxy,omitempty"`
+	Engine   []engineRow  `json:"engine,omitempty"`
+	Sessions *sessionsRow `json:"sessions,omitempty"`
+	Streams  *streamsRow  `json:"streams,omitempty"`
+	Sigterm  *sigtermRow  `json:"sigterm,omitempty"`
+}
+
+// add takes over what part has.
+func (r *report) add(part report) {
+	r.Proxy = append(r.Proxy, part.Proxy...)
+	r.Engine = append(r.Engine, part.Engine...)
+	if part.Sessions != nil {
+		r.Sessions = part.Sessions
+	}
+	if part.Streams != nil {
+		r.Streams = part.Streams
+	}
+	if part.Sigterm != nil {
+		r.Sigterm = part.Sigterm
+	}
+}
+
+// print writes r as tables for people.
+func (r report) print(out io.Writer) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	printProxy(table, r.Proxy)
+	printEngine(table, r.Engine)
+	if s := r.Sessions; s != nil {
+		fmt.Fprintf(table, "\nMemory per live session (%d of them): %.0f bytes of heap, %.0f of stacks, %.2f goroutines\n",
+			s.Sessions, s.HeapBytes, s.StackBytes, s.Goroutines)
+	}
+	if s := r.Streams; s != nil {
+		fmt.Fprintf(table, "\n%d streams of %v through the %s: %d failed\n", s.Streams, s.For, s.Via, s.Failed)
+		fmt.Fprintf(table, "per open stream: %.1f KB resident, %.1f KB of heap and %.1f KB of stacks in %.1f goroutines; %.0f µs of CPU per chunk\n",
+			s.ResidentBytes/1024, s.HeapBytes/1024, s.StackBytes/1024, s.Goroutines, s.CPUMicroseconds)
+	}
+	if s := r.Sigterm; s != nil {
+		fmt.Fprintf(table, "\n%d stops by SIGTERM under load: %d requests answered in full, %d refused, %d not begun, none lost\n",
+			s.Stops, s.Whole, s.Refused, s.NotBegun)
+	}
+	_ = table.Flush() // standard output, or a test's buffer
+}
+
+func printProxy(table io.Writer, rows []proxyRow) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintln(table, "\nPer relayed request, median of the rounds (lowest–highest)")
+	fmt.Fprintln(table, "load\tthrough\tCPU µs\tratio of CPU\trequests/s\tallocations\tbytes allocated\t")
+	for _, row := range rows {
+		printRelayed(table, row.Load, roleProxy, row.Proxy, "1")
+		printRelayed(table, "", roleGateway, row.Gateway, row.CPURatio.text(2))
+	}
+}
+
+func printRelayed(table io.Writer, load, through string, r relayed, ratio string) {
+	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.0f\t%.0f\t%.0f\t\n", load, through,
+		r.CPUMicroseconds.text(0), ratio, r.RequestsPerSecond.Median, r.Allocations.Median, r.AllocBytes.Median)
+}
+
+func printEngine(table io.Writer, rows []engineRow) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintln(table, "\nPer acquire + first byte + report, median of the rounds (lowest–highest)")
+	fmt.Fprintln(table, "credentials\tlive sessions\tns\tCPU ns\tallocations\tbytes allocated\t")
+	for _, row := range rows {
+		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%.1f\t%.0f\t\n", row.Credentials, row.Sessions,
+			row.WallNanoseconds.text(0), row.CPUNanoseconds.text(0), row.Allocations.Median, row.AllocBytes.Median)
+	}
+}
+
+// text formats s with so many decimals.
+func (s spread) text(decimals int) string {
+	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.Median, decimals, s.Min, decimals, s.Max)
+}
+
+// machine is where and when figures were measured.
+type machine struct {
+	At     time.Time `json:"at"`
+	System string    `json:"system"`
+	Go     string    `json:"go"`
+	CPUs   int       `json:"cpus"`
+	Model  string    `json:"model"` // empty where the system does not say
+}
+
+func thisMachine(now time.Time) machine {
+	return machine{
+		At: now.UTC().Truncate(time.Second), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Go: runtime.Version(), CPUs: runtime.GOMAXPROCS(0), Model: cpuModel(),
+	}
+}
+
+// String is part of fmt.Stringer.
+func (m machine) String() string {
+	return fmt.Sprintf("%s, %s, %s, %d CPUs %s", m.At.Format(time.DateOnly), m.Go, m.System, m.CPUs, m.Model)
+}
+
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range bytes.Lines(info) {
+		if name, value, ok := strings.Cut(string(line), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/understudyhq/understudy"
+	"github.com/understudyhq/understudy/config"
+)
+
+// Roles that a process can play.
+const (
+	roleUpstream = "upstream" // answers, as cheaply as net/http can
+	roleProxy    = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
+	roleGateway  = "gateway"
+)
+
+// endGrace is how long a role may take to end.
+const endGrace = 10 * time.Second
+
+// role is one thing to serve.
+type role struct {
+	handler http.Handler
+	begun   func() int                  // nil = not counted
+	end     func(context.Context) error // nil = nothing to end
+}
+
+// runRole plays the role that args name until its standard input ends.
+func runRole(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errors.New("no role named")
+	}
+	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	upstream := flags.String("upstream", "", "base URL of the upstream")
+	credentials := flags.Int("credentials", 10, "credentials of the gateway")
+	script := upstreamScript{}
+	flags.IntVar(&script.chunks, "chunks", 200, "chunks of a stream")
+	flags.DurationVar(&script.pause, "pause", 0, "wait between two chunks")
+	flags.DurationVar(&script.think, "think", 0, "wait before a plain answer")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	var r role
+	var err error
+	switch args[0] {
+	case roleUpstream:
+		r = newUpstream(script).role()
+	case roleProxy:
+		r, err = proxyRole(*upstream)
+	case roleGateway:
+		r, err = gatewayRole(*upstream, *credentials)
+	default:
+		err = fmt.Errorf("unknown role %q", args[0])
+	}
+	if err != nil {
+		return err
+	}
+	return r.serve(ctx, out)
+}
+
+// serve opens the role's two ports, prints them and serves until standard input ends.
+func (r role) serve(ctx context.Context, out io.Writer) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	control, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: r.handler, ReadHeaderTimeout: time.Minute}
+	controller := &http.Server{Handler: newControl(r.begun), ReadHeaderTimeout: time.Minute}
+	failed := make(chan error, 2)
+	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- controller.Serve(control) }()
+	if err := json.NewEncoder(out).Encode(hello{listener.Addr().String(), control.Addr().String()}); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end too
+		close(ended)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ended:
+	}
+	ending, cancel := context.WithTimeout(ctx, endGrace)
+	defer cancel()
+	if r.end != nil {
+		err = r.end(ending)
+	}
+	return errors.Join(err, server.Close(), controller.Close())
+}
+
+// proxyRole is what the gateway is measured against: a reverse proxy as anybody would write
+// it. It flushes event streams by itself. Without full duplex it would break off one answer
+// in some ten thousand when the upstream is faster than its transport (golang/go#40747).
+func proxyRole(upstream string) (role, error) {
+	target, err := url.Parse(upstream)
+	if err != nil {
+		return role{}, err
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 256},
+	}
+	return role{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})}, nil
+}
+
+// gatewayRole is the gateway with everything on: client key, session affinity, access log.
+func gatewayRole(upstream string, credentials int) (role, error) {
+	//nolint:sloglint // unlike slog.DiscardHandler this one formats every line, which has its cost
+	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	gateway, err := understudy.New(gatewayConfig(upstream, credentials), understudy.WithLogger(logger))
+	if err != nil {
+		return role{}, err
+	}
+	return role{handler: gateway.Handler(), end: gateway.Shutdown}, nil
+}
+
+func gatewayConfig(upstream string, credentials int) *config.Config {
+	c := config.Default()
+	c.APIKeys = []config.APIKey{{Key: clientKey, Name: "bench"}}
+	c.Routing.SessionAffinity = true
+	p := config.Provider{
+		Name:    "upstream",
+		Kind:    config.KindOpenAICompatible,
+		BaseURL: upstream + "/v1",
+		Models:  []config.Model{{Name: modelChat}, {Name: modelStream}},
+	}
+	for i := range credentials {
+		p.Credentials = append(p.Credentials, config.Credential{
+			ID: fmt.Sprintf("credential-%d", i+1), APIKey: fmt.Sprintf("sk-upstream-%d", i+1),
+		})
+	}
+	c.Providers = []config.Provider{p}
+	return &c
+}
