@@ -55,11 +55,13 @@ func readOpening(b Body) opening {
 			o.system = o.text(b.System, 1)
 		}
 	case b.Contents != nil || b.SystemInstruction != nil:
-		each(b.SystemInstruction, func(name string, value []byte) {
-			if name == "parts" {
-				o.system = o.text(value, maxItems)
-			}
-		})
+		if w := (walk{json: b.SystemInstruction}); w.enter('{') {
+			w.members(func(name, value []byte) {
+				if string(name) == "parts" {
+					o.system = o.text(value, maxItems)
+				}
+			})
+		}
 		o.readMessages(b.Contents, "parts")
 	default:
 		o.system = o.text(b.Instructions, maxItems)
@@ -76,33 +78,38 @@ func readOpening(b Body) opening {
 // and assistant have spoken: a system message that turns up after that must not change
 // the key of a conversation under way.
 func (o *opening) readMessages(messages []byte, content string) {
-	w := into(messages, '[')
-	for message := w.next(); message != nil && o.spend(); message = w.next() {
-		var kind, role string
-		var said []byte
-		each(message, func(name string, value []byte) {
-			switch name {
+	w := walk{json: messages}
+	if !w.enter('[') {
+		return
+	}
+	for o.spend() && (o.user == nil || o.assistant == nil) {
+		if !w.enter('{') {
+			if w.next() == nil {
+				return
+			}
+			continue // no message
+		}
+		var kind, role, said []byte
+		w.members(func(name, value []byte) {
+			switch string(name) {
 			case "type":
-				kind = string(inner(value))
+				kind = inner(value)
 			case "role":
-				role = string(inner(value))
+				role = inner(value)
 			case content:
 				said = value
 			}
 		})
-		if by := o.saidBy(message, kind, role); by != nil && *by == nil {
+		if by := o.saidBy(string(kind), string(role)); by != nil && *by == nil {
 			*by = o.text(said, maxItems)
-		}
-		if o.user != nil && o.assistant != nil {
-			return
 		}
 	}
 }
 
 // saidBy returns where the text of a message belongs, nil for reasoning, tool items and
 // roles that do not count.
-func (o *opening) saidBy(message []byte, kind, role string) *text {
-	if message[0] != '{' || (kind != "" && kind != "message") {
+func (o *opening) saidBy(kind, role string) *text {
+	if kind != "" && kind != "message" {
 		return nil
 	}
 	switch role {
@@ -120,14 +127,18 @@ func (o *opening) saidBy(message []byte, kind, role string) *text {
 // text returns a content that is a string, or the first most texts of one that is a list
 // of parts.
 func (o *opening) text(content []byte, most int) text {
-	if !isArray(content) {
+	w := walk{json: content}
+	if !w.enter('[') {
 		return text(nil).and(inner(content))
 	}
 	var t text
-	w := into(content, '[')
-	total := 0
-	for part := w.next(); part != nil && o.spend() && total < maxTextBytes && len(t) < most; part = w.next() {
-		found := partText(part)
+	for total := 0; o.spend() && total < maxTextBytes && len(t) < most; {
+		var found []byte
+		if w.enter('{') {
+			found = w.partText()
+		} else if w.next() == nil {
+			return t
+		}
 		t, total = t.and(found), total+len(found)/maxEscape
 	}
 	return t
@@ -150,19 +161,19 @@ func (o *opening) spend() bool {
 	return o.items <= maxItems
 }
 
-// partText returns the text of a content part, nothing for an image or the like.
-func partText(part []byte) []byte {
-	var kind string
-	var found []byte
-	each(part, func(name string, value []byte) {
-		switch name {
+// partText returns the text of the content part that was entered, nothing for an image or
+// the like.
+func (w *walk) partText() []byte {
+	var kind, found []byte
+	w.members(func(name, value []byte) {
+		switch string(name) {
 		case "type":
-			kind = string(inner(value))
+			kind = inner(value)
 		case "text":
 			found = inner(value)
 		}
 	})
-	switch kind {
+	switch string(kind) {
 	case "", "text", "input_text", "output_text":
 		return found
 	default:

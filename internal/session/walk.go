@@ -14,19 +14,18 @@ type walk struct {
 	at   int
 }
 
-// into begins a walk through an object or array, which opens with bracket; through nothing
-// if raw is none.
-func into(raw []byte, bracket byte) walk {
-	w := walk{json: raw}
+// enter steps into the object or array that begins here, if it opens with bracket.
+func (w *walk) enter(bracket byte) bool {
 	w.skipBlanks()
-	if w.at >= len(raw) || raw[w.at] != bracket {
-		return walk{}
+	if w.at >= len(w.json) || w.json[w.at] != bracket {
+		return false
 	}
 	w.at++
-	return w
+	return true
 }
 
-// next returns the next value, and a member's name before that; empty at the end.
+// next passes over the next value, or a member's name, and returns it. At the end of an
+// object or array it steps out and returns nil.
 func (w *walk) next() []byte {
 	w.skipBlanks()
 	if w.at >= len(w.json) {
@@ -39,14 +38,35 @@ func (w *walk) next() []byte {
 	case '{', '[':
 		w.skipNested()
 	case '}', ']':
-		w.at = len(w.json)
+		w.at++
 		return nil
 	default:
-		for w.at < len(w.json) && bytes.IndexByte([]byte(",:]} \t\r\n"), w.json[w.at]) < 0 {
-			w.at++
-		}
+		w.skipPlain()
 	}
 	return w.json[begin:w.at]
+}
+
+// members calls fn for the members of the object that was entered, and steps out. name is
+// what is between the quotes.
+func (w *walk) members(fn func(name, value []byte)) {
+	for name := w.next(); name != nil; name = w.next() {
+		value := w.next()
+		if value == nil {
+			return
+		}
+		fn(inner(name), value)
+	}
+}
+
+// skipPlain passes over a number, true, false or null.
+func (w *walk) skipPlain() {
+	for w.at < len(w.json) {
+		switch w.json[w.at] {
+		case ' ', '\t', '\r', '\n', ',', ':', '}', ']':
+			return
+		}
+		w.at++
+	}
 }
 
 // skipBlanks passes over white space and the commas and colons between values.
@@ -103,21 +123,11 @@ func (w *walk) skipNested() {
 	}
 }
 
-// each calls fn for the members of an object.
-func each(object []byte, fn func(name string, value []byte)) {
-	w := into(object, '{')
-	for {
-		name := w.next()
-		value := w.next()
-		if len(value) == 0 {
-			return
-		}
-		fn(string(inner(name)), value)
-	}
-}
-
 // isArray reports whether raw is an array.
-func isArray(raw []byte) bool { return into(raw, '[').at > 0 }
+func isArray(raw []byte) bool {
+	w := walk{json: raw}
+	return w.enter('[')
+}
 
 // inner returns what is between the quotes of a string, nothing if raw is none.
 func inner(raw []byte) []byte {
