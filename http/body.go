@@ -4,15 +4,24 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
 )
 
+// bodyTimeout bounds how long a client may take to send its body.
+const bodyTimeout = 5 * time.Minute
+
 // readBody reads and decodes a request's body, up to the limit. Its errors are answers.
 // What is left of the request has no Content-Encoding any more: see headers.go.
 func (s *Server) readBody(in *inbound) (*payload.Buffer, error) {
 	limit := in.settings.maxBodyBytes
+	// Not every writer knows deadlines; those that have no connection need none.
+	conn := http.NewResponseController(in.w.Writer)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 	if in.r.ContentLength > limit {
 		return nil, fault.TooLarge(limit)
 	}
@@ -45,6 +54,10 @@ func (s *Server) fillBody(body io.Reader, hint, limit int64) (*payload.Buffer, e
 	switch {
 	case err == nil:
 		return nil, fault.TooLarge(limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e := fault.BadRequest("body_timeout", "The request body took too long to arrive.", err)
+		e.Status = http.StatusRequestTimeout
+		return nil, e
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fault.BadRequest("incomplete_body", "The request body ended before its end.", err)
 	default:

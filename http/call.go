@@ -19,6 +19,7 @@ import (
 type call struct {
 	operation providers.Operation
 	model     string    // as the client named it, reasoning suffix included
+	suffix    string    // the reasoning suffix, "(high)"; goes upstream with whatever name
 	modelAt   peek.Span // where the body names it; zero = it does not
 	stream    bool
 	array     bool   // Gemini only: streamed as one JSON array, not as events
@@ -64,7 +65,8 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 	if c.model == "" {
 		return nil, missingModel("The request names no model.", nil)
 	}
-	route := withoutSuffix(c.model)
+	var route string
+	route, c.suffix = cutSuffix(c.model)
 	if !in.key.allows(route) {
 		return nil, fault.ModelNotFound(c.model)
 	}
@@ -117,15 +119,15 @@ func sessionBody(r peek.Request) session.Body {
 	}
 }
 
-// withoutSuffix cuts the reasoning suffix off a model name: "gpt(high)" is "gpt".
-func withoutSuffix(model string) string {
+// cutSuffix splits the reasoning suffix off a model name: "gpt(high)" is "gpt" and "(high)".
+func cutSuffix(model string) (name, suffix string) {
 	if !strings.HasSuffix(model, ")") {
-		return model
+		return model, ""
 	}
 	if i := strings.LastIndexByte(model, '('); i > 0 && i < len(model)-len("()") {
-		return model[:i]
+		return model[:i], model[i:]
 	}
-	return model
+	return model, ""
 }
 
 // relayCall serves every route whose body names the model.

@@ -46,7 +46,7 @@ type result struct {
 func (a *attempt) run() result {
 	a.upstreamCall = providers.Call{
 		Format: a.in.format, Operation: a.call.operation,
-		Model: a.lease.Model, Stream: a.call.stream, Query: a.call.query,
+		Model: a.lease.Model + a.call.suffix, Stream: a.call.stream, Query: a.call.query,
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
 	req, err := a.request()

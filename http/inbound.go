@@ -24,6 +24,9 @@ const statusClientGone = 499
 // maxRequestIDBytes bounds a client's request id.
 const maxRequestIDBytes = 128
 
+// writeTimeout is how long a client may take nothing of its answer before it counts as gone.
+const writeTimeout = 2 * time.Minute
+
 // inbound is one HTTP request of a client, from its arrival to its line in the log.
 type inbound struct {
 	server    *Server
@@ -47,6 +50,7 @@ type inbound struct {
 	elsewhere time.Duration // spent in attempts that are over
 	err       error
 	gone      bool // nobody is left to answer
+	limited   bool // a write deadline is set
 	cut       bool // the answer is not whole: break the connection, so that it shows
 }
 
@@ -85,6 +89,9 @@ func (in *inbound) finish() {
 		in.crash(p)
 	}
 	in.cancel(nil)
+	if in.limited {
+		in.limitWrites(time.Time{}) // the connection may serve further requests
+	}
 	in.server.gate.leave(in)
 	in.log()
 	if in.cut {
@@ -139,9 +146,16 @@ func (in *inbound) send(status int, body []byte) {
 	if in.r.Method == http.MethodHead {
 		return
 	}
+	in.limitWrites(time.Now().Add(writeTimeout))
 	if _, err := in.w.Write(body); err != nil {
 		in.gone = true
 	}
+}
+
+// limitWrites sets the deadline for writing to the client; zero = none.
+func (in *inbound) limitWrites(deadline time.Time) {
+	in.limited = !deadline.IsZero()
+	_ = http.NewResponseController(in.w.Writer).SetWriteDeadline(deadline) // not every writer knows deadlines
 }
 
 // isGone reports whether the client has left.

@@ -19,8 +19,8 @@ func (a *attempt) request() (*http.Request, error) {
 	}
 	var model []byte // nil = the body names the right one, or none
 	length := len(a.call.body.Bytes)
-	if at := a.call.modelAt; at != (peek.Span{}) && a.lease.Model != a.call.model {
-		model = peek.AppendString(nil, a.lease.Model)
+	if at := a.call.modelAt; at != (peek.Span{}) && a.upstreamCall.Model != a.call.model {
+		model = peek.AppendString(nil, a.upstreamCall.Model)
 		length += len(model) - (at.End - at.Start)
 	}
 	req := (&http.Request{

@@ -123,7 +123,7 @@ func TestRelay_ReplacesNothingButTheModelOfAnAlias(t *testing.T) {
 			"{ \"a\" : \"main\",\n\"model\" :  \"m\\u0061in\" , \"metadata\":{\"model\":\"main\"}}",
 			"{ \"a\" : \"main\",\n\"model\" :  \"up\\\"stream/1\" , \"metadata\":{\"model\":\"main\"}}",
 		},
-		"with a suffix": {"/v1/messages", `{"model":"main(high)"}`, `{"model":"up\"stream/1"}`},
+		"with a suffix": {"/v1/messages", `{"model":"main(high)"}`, `{"model":"up\"stream/1(high)"}`},
 		"gemini":        {"/v1beta/models/main:generateContent", `{"x": 1 }`, `{"x": 1 }`},
 	}
 	for name, tt := range tests {
@@ -153,7 +153,7 @@ func TestRelay_SendsTheBodyAgainOnAConnectionThatWasClosed(t *testing.T) {
 	c.modelAt.Start, c.modelAt.End = 9, 15
 	in := &inbound{server: s, settings: s.settings.Load(), r: httptest.NewRequest(http.MethodPost, "/", nil), format: providers.OpenAIChat}
 	a := &attempt{server: s, in: in, call: c, ctx: t.Context()}
-	a.lease.Credential, a.lease.Model = pool.credentials[0], "m"
+	a.lease.Credential, a.upstreamCall.Model = pool.credentials[0], "m"
 
 	r, err := a.request()
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func TestRoutes_CallTheRightOperation(t *testing.T) {
 			w := send(newTestServer(pool, live()), "POST", target, `{"model":"m","stream":true}`)
 			require.Equal(t, 200, w.Code, w.Body.String())
 			_, query, _ := strings.Cut(target, "?")
-			want := providers.Call{Format: tt.format, Operation: tt.operation, Model: withoutSuffix(tt.model), Stream: tt.stream, Query: query}
+			want := providers.Call{Format: tt.format, Operation: tt.operation, Model: tt.model, Stream: tt.stream, Query: query}
 			require.Equal(t, []providers.Call{want}, calls)
 			require.Equal(t, tt.format, pool.acquired[0].Format)
 		})

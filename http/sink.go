@@ -18,6 +18,10 @@ const (
 	maxPartialBytes = 64 << 10
 )
 
+// writeTimeoutStep is how often a stream's write deadline is moved at most: moving it costs
+// more than writing an event.
+const writeTimeoutStep = 15 * time.Second
+
 // sink is where a streamed answer goes. It knows whether a byte has left, keeps back what
 // must not leave yet, and fills long silences with comments. Its methods are for the
 // goroutine of the request; a timer works beside it, hence the lock.
@@ -35,6 +39,7 @@ type sink struct {
 	complete  int            // bytes of held that are whole events
 	heldAt    time.Time      // when held began to fill
 	sentAt    time.Time      // when something was sent last
+	allowedAt time.Time      // when the write deadline was moved last
 	timer     *time.Timer    // nil = never needed yet
 	closed    bool
 	err       error // of the first write that failed
@@ -148,6 +153,7 @@ func (k *sink) put(b []byte) error {
 			k.arm(k.in.settings.keepalive)
 		}
 	}
+	k.allow()
 	if _, k.err = k.in.w.Write(b); k.err == nil {
 		if err := k.flush.Flush(); !errors.Is(err, http.ErrNotSupported) {
 			k.err = err
@@ -155,6 +161,14 @@ func (k *sink) put(b []byte) error {
 	}
 	k.sentAt = time.Now()
 	return k.err
+}
+
+// allow gives the client time to take what is written next. The lock is held.
+func (k *sink) allow() {
+	if now := time.Now(); now.Sub(k.allowedAt) >= writeTimeoutStep {
+		k.allowedAt = now
+		k.in.limitWrites(now.Add(writeTimeout + writeTimeoutStep))
+	}
 }
 
 // head sends the answer's status and headers. The lock is held.

@@ -211,12 +211,11 @@ func (s *service) stop(signals <-chan os.Signal) error {
 			}
 		}
 	}()
-	s.gateway.Drain()
-	closing := make(chan error, 1)
-	go func() { closing <- s.server.Shutdown(ctx) }()
-	err := s.gateway.Shutdown(ctx)
-	if err == nil {
-		<-closing // the answers are written; let the connections end too
+	// First the listener and idle connections, so that clients find another server instead
+	// of being refused by this one.
+	if err := s.server.Shutdown(ctx); err != nil {
+		s.logger.Warn("cutting off open requests", slog.Any("err", err))
 	}
+	err := s.gateway.Shutdown(ctx)
 	return errors.Join(err, s.server.Close())
 }
