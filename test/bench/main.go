@@ -34,7 +34,6 @@ type settings struct {
 	connections int
 	loads       []string // names; empty = all
 	chunkPause  time.Duration
-	profile     string // a folder; empty = none
 
 	operations int
 	sessions   int
@@ -43,7 +42,8 @@ type settings struct {
 	streamFor time.Duration
 	via       string
 
-	json bool
+	profile string // a folder; empty = none
+	json    bool
 }
 
 // benches maps the names on the command line to what they run.
@@ -106,7 +106,7 @@ func parse(args []string) (settings, []string, error) {
 	flags.IntVar(&s.connections, "connections", 16, "proxy: keep-alive connections")
 	flags.StringVar(&loads, "loads", "", "proxy: comma-separated names of loads (default all)")
 	flags.DurationVar(&s.chunkPause, "chunk-pause", 0, "proxy: how long the upstream waits between two chunks of a stream")
-	flags.StringVar(&s.profile, "profile", "", "proxy: write CPU and allocation profiles of the gateway to this folder, from an extra round")
+	flags.StringVar(&s.profile, "profile", "", "proxy and streams: write profiles of the gateway to this folder")
 	flags.IntVar(&s.operations, "operations", 20000, "engine: leases per round")
 	flags.IntVar(&s.sessions, "sessions", 100000, "engine and sessions: live sessions")
 	flags.IntVar(&s.streams, "n", 1000, "streams: how many at once")

@@ -129,12 +129,8 @@ func (r *rounds) sum() relayed {
 	}
 }
 
-// writeProfiles drives a load once more and writes where the gateway's time and memory went
-// to LOAD.cpu.pprof and LOAD.allocs.pprof. The latter counts from the gateway's start.
+// writeProfiles drives a load once more and writes where the gateway's time and memory went.
 func writeProfiles(ctx context.Context, s settings, l load, gateway *process) error {
-	if err := os.MkdirAll(s.profile, 0o755); err != nil {
-		return err
-	}
 	if _, err := gateway.fetch(ctx, pathProfile); err != nil {
 		return err
 	}
@@ -143,13 +139,22 @@ func writeProfiles(ctx context.Context, s settings, l load, gateway *process) er
 	if err := errors.Join(err, stopErr); err != nil {
 		return err
 	}
-	allocations, err := gateway.fetch(ctx, pathAllocations)
+	return errors.Join(writeProfile(s, l.name+".cpu", cpu), writeAllocations(ctx, s, l.name, gateway))
+}
+
+// writeAllocations writes what a process has allocated since it began, and what of that is
+// still in use.
+func writeAllocations(ctx context.Context, s settings, name string, p *process) error {
+	allocations, err := p.fetch(ctx, pathAllocations)
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(s.profile, l.name)
-	return errors.Join(
-		os.WriteFile(name+".cpu.pprof", cpu, 0o600),
-		os.WriteFile(name+".allocs.pprof", allocations, 0o600),
-	)
+	return writeProfile(s, name+".allocs", allocations)
+}
+
+func writeProfile(s settings, name string, profile []byte) error {
+	if err := os.MkdirAll(s.profile, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.profile, name+".pprof"), profile, 0o600)
 }

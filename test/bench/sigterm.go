@@ -18,16 +18,17 @@ import (
 	"time"
 )
 
-// What is under way when the signal comes: plain answers that take half a second and
-// streams that take two.
+// What is under way when the signal comes: streams that take two seconds, and plain answers
+// that take as long as stopThinks says, a stop each: slow ones are all open then, fast ones
+// meet connections on the point of being closed.
 const (
 	stopChunks  = 20
 	stopPause   = 100 * time.Millisecond
-	stopThink   = 500 * time.Millisecond
 	stopAfter   = 2 * time.Second
 	stopClients = 64
-	stopCycles  = 3
 )
+
+var stopThinks = [...]time.Duration{500 * time.Millisecond, 5 * time.Millisecond, 0}
 
 // sigtermRow is what became of the requests of a gateway that was told to stop, over
 // several stops.
@@ -52,8 +53,8 @@ func benchSigterm(ctx context.Context, _ settings, out *report) error {
 		return fmt.Errorf("build the command: %w: %s", err, output)
 	}
 	row := sigtermRow{}
-	for range stopCycles {
-		if err := stopOnce(ctx, folder, program, &row); err != nil {
+	for _, think := range stopThinks {
+		if err := stopOnce(ctx, folder, program, think, &row); err != nil {
 			return err
 		}
 	}
@@ -62,9 +63,9 @@ func benchSigterm(ctx context.Context, _ settings, out *report) error {
 }
 
 // stopOnce starts a gateway, loads it, stops it and counts.
-func stopOnce(ctx context.Context, folder, program string, row *sigtermRow) (err error) {
+func stopOnce(ctx context.Context, folder, program string, think time.Duration, row *sigtermRow) (err error) {
 	upstream, err := startRole(ctx, roleUpstream, "-chunks", strconv.Itoa(stopChunks),
-		"-pause", stopPause.String(), "-think", stopThink.String())
+		"-pause", stopPause.String(), "-think", think.String())
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,11 @@ func holdStreams(ctx context.Context, s settings, relay *process, chunks int) (s
 	if err != nil {
 		return streamsRow{}, nil, err
 	}
+	if s.profile != "" {
+		if err := writeAllocations(ctx, s, "streams", relay); err != nil {
+			return streamsRow{}, nil, err
+		}
+	}
 	failures := <-ended
 	after, err := relay.usage(ctx)
 	if err != nil {
