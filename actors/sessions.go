@@ -37,6 +37,7 @@ type sessionRow struct {
 // further ones on, and lets one go when nothing came since it asked to.
 type sessionsActor struct {
 	w    *wiring
+	heir bool // there was an earlier incarnation
 	rows map[session.Key]sessionRow
 	ttl  *sessionTTL
 	kind *actor.Props // made once: it is the same for all sessions
@@ -46,9 +47,11 @@ type sessionsActor struct {
 // stopped: a lost binding is simply made again.
 func sessionsProps(w *wiring) *actor.Props {
 	supervisor := actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+	incarnations := 0
 	return w.props(func() actor.Actor {
 		ttl := &sessionTTL{}
-		return &sessionsActor{w: w, rows: map[session.Key]sessionRow{}, ttl: ttl, kind: sessionProps(w, ttl)}
+		incarnations++
+		return &sessionsActor{w: w, heir: incarnations > 1, rows: map[session.Key]sessionRow{}, ttl: ttl, kind: sessionProps(w, ttl)}
 	}, actor.WithSupervisor(supervisor))
 }
 
@@ -56,8 +59,10 @@ func sessionsProps(w *wiring) *actor.Props {
 func (s *sessionsActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
-		s.w.tell(SessionsLost{}) // those of an earlier incarnation
-		c.Request(c.Parent(), planWanted{})
+		if s.heir {
+			s.w.tell(SessionsLost{})
+			c.Request(c.Parent(), planWanted{})
+		}
 	case Bind:
 		s.bind(c, msg)
 	case expiring:

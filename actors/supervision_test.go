@@ -169,6 +169,12 @@ func TestSystem_LeavesNothingInAHostsActorSystem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sys := newActorSystem(discard())
 		before := processes(sys)
+		lost := make(chan *actor.DeadLetterEvent, 100)
+		sys.EventStream.Subscribe(func(e any) {
+			if letter, ok := e.(*actor.DeadLetterEvent); ok {
+				lost <- letter
+			}
+		})
 		one, err := Start(t.Context(), Options{Logger: discard(), Host: sys}, testPlan(3))
 		require.NoError(t, err)
 		two, err := Start(t.Context(), Options{Logger: discard(), Host: sys}, testPlan(2))
@@ -184,6 +190,7 @@ func TestSystem_LeavesNothingInAHostsActorSystem(t *testing.T) {
 		require.NoError(t, two.Stop(context.Background()))
 		synctest.Wait()
 		require.ElementsMatch(t, before, processes(sys))
+		require.Empty(t, lost, "no message is sent to nobody")
 		sys.Shutdown()
 		time.Sleep(2 * time.Second)
 	})

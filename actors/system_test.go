@@ -66,7 +66,8 @@ func TestSystem_WithoutAffinitySessionsDoNotCount(t *testing.T) {
 	t.Parallel()
 	off := func(p *Plan) { p.Settings.Routing.SessionAffinity = false }
 	inEngine(t, 2, off, func(t *testing.T, e *engine) {
-		require.NotEqual(t, e.serve(inSession(chat("m"), "s")), e.serve(inSession(chat("m"), "s")))
+		first := e.serve(inSession(chat("m"), "s"))
+		require.NotEqual(t, first, e.serve(inSession(chat("m"), "s")))
 	})
 }
 

@@ -1,7 +1,6 @@
 package providers_test
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -52,5 +51,5 @@ func TestRegistry_NamesTheKindsItKnows(t *testing.T) {
 	require.Nil(t, p)
 	_, err = r.Get("")
 	require.Error(t, err)
-	require.False(t, errors.Is(err, providers.ErrUnsupported))
+	require.NotErrorIs(t, err, providers.ErrUnsupported)
 }

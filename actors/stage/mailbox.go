@@ -143,11 +143,11 @@ func (m *mailbox) run() (idle bool) {
 func (m *mailbox) next() (msg any, system bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if msg = m.system.pop(); msg != nil {
+	if msg := m.system.pop(); msg != nil {
 		return msg, true
 	}
 	if !m.suspended {
-		if msg = m.user.pop(); msg != nil {
+		if msg := m.user.pop(); msg != nil {
 			m.waiting--
 			return msg, false
 		}

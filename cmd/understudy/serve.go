@@ -110,7 +110,7 @@ func setLevel(v *slog.LevelVar, name string) {
 }
 
 func listen(cfg *config.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", cfg.Listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -58,8 +58,12 @@ func TestUpstream_ShowsTheScriptWhatItWasAsked(t *testing.T) {
 func TestUpstream_CountsByKey(t *testing.T) {
 	t.Parallel()
 	headers := []http.Header{
-		{"Authorization": {"Bearer a"}}, {"X-Api-Key": {"b"}}, {"X-Goog-Api-Key": {"a"}}, {},
-		{"Authorization": {"Basic x"}}, {"Authorization": {"Bearer a"}, "X-Api-Key": {"b"}},
+		{"Authorization": {"Bearer a"}},
+		{"X-Api-Key": {"b"}},
+		{"X-Goog-Api-Key": {"a"}},
+		{},
+		{"Authorization": {"Basic x"}},
+		{"Authorization": {"Bearer a"}, "X-Api-Key": {"b"}},
 	}
 	u := always(Reply{})
 	for _, h := range headers {

@@ -195,7 +195,8 @@ func (f fnv1a) with(label string, t text, scratch *[]byte) fnv1a {
 	if t == nil {
 		return f
 	}
-	line := append((*scratch)[:0], label...)
+	line := (*scratch)[:0]
+	line = append(line, label...)
 	limit := len(line) + maxTextBytes
 	for i, part := range t {
 		if i > 0 && len(line) < limit {

@@ -91,8 +91,8 @@ func TestUpstream_ObeysToolChoiceInEveryFormat(t *testing.T) {
 			return ask(t, u, d.path, body).Get(tools.called).Str
 		}
 		require.Equal(t, "f", call("call f", tools.declare), d.format)
-		require.Equal(t, "", call("hi", tools.declare), d.format)
-		require.Equal(t, "", call("call f", tools.declare, tools.none), d.format)
+		require.Empty(t, call("hi", tools.declare), d.format)
+		require.Empty(t, call("call f", tools.declare, tools.none), d.format)
 		require.Equal(t, "e", call("hi", tools.declare, tools.required), d.format)
 		require.Equal(t, "f", call("hi", tools.declare, tools.forced), d.format)
 	}

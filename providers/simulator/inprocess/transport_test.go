@@ -32,8 +32,7 @@ func abort() { panic(http.ErrAbortHandler) }
 func TestTransport_CarriesRequestAndAnswer(t *testing.T) {
 	t.Parallel()
 	response, err := call(t.Context(), t, func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		require.NoError(t, err)
+		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Seen", fmt.Sprint(r.Method, r.URL.Path, r.RequestURI, string(body)))
 		w.Header().Set("Content-Length", "6")
 		w.WriteHeader(http.StatusTeapot)
@@ -62,11 +61,12 @@ func TestTransport_AnswersEmptyForAHandlerThatDoesNothing(t *testing.T) {
 	t.Parallel()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://host/", nil)
 	require.NoError(t, err)
+	var unreadable error
 	response, err := Transport{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadAll(r.Body)
-		require.NoError(t, err, "the body of a request without one")
+		_, unreadable = io.ReadAll(r.Body)
 	})}.RoundTrip(r)
 	require.NoError(t, err)
+	require.NoError(t, unreadable, "the body of a request without one")
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.EqualValues(t, -1, response.ContentLength)
 	body, err := io.ReadAll(response.Body)
