@@ -16,7 +16,7 @@
 // up to the router and the ledger.
 //
 //	actor        takes                                                        answers
-//	guardian     apply, planWanted                                            applied, apply
+//	guardian     apply, planWanted, shutDown                                  apply
 //	router       acquire, refused, abandoned, joined, configure,              denied, []ModelInfo
 //	             modelsListed, listModels, announced, facts
 //	credentials  apply, announce, modelsListed, respawn, retired              applied

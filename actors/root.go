@@ -10,10 +10,10 @@ import (
 	"github.com/understudyhq/understudy/actors/stage"
 )
 
-// Messages the guardian takes, besides apply. It answers started.
+// Messages the guardian takes, besides apply, which it hands on.
 type (
-	// started asks whether the engine is up. It is answered with applied.
-	started struct{}
+	// shutDown asks the engine to end: first those who tell facts, then those who hear them.
+	shutDown struct{}
 	// planWanted asks for the present plan, after a restart. It is answered with apply.
 	planWanted struct{}
 )
@@ -28,6 +28,7 @@ type guardian struct {
 	w          *wiring
 	plan       Plan
 	planned    bool
+	leaving    int // children that shutDown waits for
 	supervisor *stage.Backoff
 	ended      func(error) // called once, when the guardian has stopped
 	why        *error
@@ -52,8 +53,6 @@ func (g *guardian) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
 		g.spawn(c)
-	case started:
-		c.Respond(applied{})
 	case apply:
 		g.plan, g.planned = msg.plan, true
 		c.Forward(g.w.credentials)
@@ -61,11 +60,18 @@ func (g *guardian) Receive(c actor.Context) {
 		if g.planned {
 			c.Respond(apply{g.plan})
 		}
+	case shutDown:
+		g.leaving = 2
+		c.Stop(g.w.credentials)
+		c.Stop(g.w.sessions)
 	case *actor.Stopping:
 		g.supervisor.Cancel()
 	case *actor.Stopped:
 		g.ended(*g.why)
 	case *actor.Terminated:
+		if g.leaving--; g.leaving == 0 {
+			c.Stop(c.Self())
+		}
 	default:
 		stage.Unhandled(c)
 	}

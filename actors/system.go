@@ -186,7 +186,7 @@ func (s *System) Stop(ctx context.Context) error {
 	if s.stopping.Swap(true) {
 		return s.wait(ctx)
 	}
-	s.w.root.Stop(s.w.guardian)
+	s.w.root.Send(s.w.guardian, shutDown{})
 	if err := s.wait(ctx); err != nil {
 		return err
 	}
