@@ -12,26 +12,21 @@ import (
 // own, so a turn finds the turns before it cached only where those were served.
 func TestConversation_StaysWhereItsPromptIsCached(t *testing.T) {
 	t.Parallel()
-	for _, w := range ways() {
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
-				turns := []string{"all the world is a stage"}
-				last, err := w.say(t.Context(), g.client, w.model, turns...)
-				require.NoError(t, err)
-				require.Positive(t, last.input)
-				require.Zero(t, last.cached, "nobody has said this before")
-				for _, next := range []string{"and all the men and women", "merely players", "they have their exits"} {
-					turns = append(turns, last.text, next)
-					reply, err := w.say(t.Context(), g.client, w.model, turns...)
-					require.NoError(t, err)
-					require.Equal(t, last.input, reply.cached, "all of the last turn's prompt")
-					require.Greater(t, reply.input, last.input)
-					last = reply
-				}
-			})
-		})
-	}
+	inEveryWay(t, ways(), setup{}, func(t *testing.T, g *gateway, w way) {
+		turns := []string{"all the world is a stage"}
+		last, err := w.say(t.Context(), g.client, w.model, turns...)
+		require.NoError(t, err)
+		require.Positive(t, last.input)
+		require.Zero(t, last.cached, "nobody has said this before")
+		for _, next := range []string{"and all the men and women", "merely players", "they have their exits"} {
+			turns = append(turns, last.text, next)
+			reply, err := w.say(t.Context(), g.client, w.model, turns...)
+			require.NoError(t, err)
+			require.Equal(t, last.input, reply.cached, "all of the last turn's prompt")
+			require.Greater(t, reply.input, last.input)
+			last = reply
+		}
+	})
 }
 
 func TestConversation_WandersWithoutAffinity(t *testing.T) {

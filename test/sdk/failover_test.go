@@ -37,96 +37,66 @@ func failing() (faults [][]config.Fault, outcomes []providers.Kind) {
 
 func TestFailover_IsUnseenBySDKs(t *testing.T) {
 	t.Parallel()
-	for _, w := range ways() {
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			faults, outcomes := failing()
-			if !w.stream {
-				// A plain answer is held back until it is whole, so half of one is no loss.
-				faults = append(faults, []config.Fault{{CutAfter: 1}})
-				outcomes = append(outcomes, providers.Transient)
-			}
-			onEveryUpstream(t, setup{faults: faults, change: fillFirst}, func(t *testing.T, g *gateway) {
-				reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
-				require.NoError(t, err)
-				require.Equal(t, "all the world", reply.text)
-				require.Equal(t, slices.Concat(outcomes, []providers.Kind{providers.Success}), g.outcomes(t, len(outcomes)+1))
+	faults, outcomes := failing()
+	s := setup{faults: faults, change: fillFirst}
+	inEveryWay(t, ways(), s, func(t *testing.T, g *gateway, w way) {
+		reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
+		require.NoError(t, err)
+		require.Equal(t, "all the world", reply.text)
+		require.Equal(t, slices.Concat(outcomes, []providers.Kind{providers.Success}), g.outcomes(t, len(outcomes)+1))
 
-				again, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
-				require.NoError(t, err)
-				require.Equal(t, "all the world", again.text)
-				require.Equal(t, []providers.Kind{providers.Success}, g.outcomes(t, 1), "the others rest")
-			})
-		})
-	}
+		again, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
+		require.NoError(t, err)
+		require.Equal(t, "all the world", again.text)
+		require.Equal(t, []providers.Kind{providers.Success}, g.outcomes(t, 1), "the others rest")
+	})
 }
 
-// TestFailover_ReachesBehindAStreamsOpening: two formats open their streams with events that
-// say nothing yet. An upstream that breaks off there has not answered.
-func TestFailover_ReachesBehindAStreamsOpening(t *testing.T) {
+// TestFailover_ReachesBehindWhatSaysNothingYet: a plain answer is held back until it is
+// whole, and so is the opening of a stream. An upstream that breaks off there has not
+// answered.
+func TestFailover_ReachesBehindWhatSaysNothingYet(t *testing.T) {
 	t.Parallel()
 	s := setup{faults: [][]config.Fault{{{CutAfter: 1}}, {{CutAfter: 1}}}, change: fillFirst}
-	for _, w := range ways() {
-		if !slices.Contains([]string{"openai responses stream", "anthropic messages stream", "anthropic beta stream"}, w.name) {
-			continue
-		}
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryUpstream(t, s, func(t *testing.T, g *gateway) {
-				reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
-				require.NoError(t, err)
-				require.Equal(t, "all the world", reply.text)
-				require.Equal(t, []providers.Kind{providers.Transient, providers.Transient, providers.Success}, g.outcomes(t, 3))
-			})
-		})
-	}
+	some := slices.DeleteFunc(ways(), func(w way) bool { return w.stream && !w.opens })
+	inEveryWay(t, some, s, func(t *testing.T, g *gateway, w way) {
+		reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
+		require.NoError(t, err)
+		require.Equal(t, "all the world", reply.text)
+		require.Equal(t, []providers.Kind{providers.Transient, providers.Transient, providers.Success}, g.outcomes(t, 3))
+	})
 }
 
 func TestFailover_NeverPassesACutStreamOffAsWhole(t *testing.T) {
 	t.Parallel()
 	const whole = "all the world is a stage and all the men and women merely players"
-	for _, w := range ways() {
-		if !w.stream {
-			continue
+	s := setup{faults: everywhere(config.Fault{CutAfter: 9})}
+	inEveryWay(t, streams(), s, func(t *testing.T, g *gateway, w way) {
+		reply, err := w.say(t.Context(), g.client, w.model, "echo: "+whole)
+		refused, typed := w.sdk.understand(err)
+		require.True(t, typed, "the stream has to tell its own end: %v", err)
+		if refused.code != "" { // not every SDK shows it
+			require.Equal(t, "upstream_error", refused.code)
 		}
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryUpstream(t, setup{faults: everywhere(config.Fault{CutAfter: 9})}, func(t *testing.T, g *gateway) {
-				reply, err := w.say(t.Context(), g.client, w.model, "echo: "+whole)
-				refused, typed := w.understand(err)
-				require.True(t, typed, "the stream has to tell its own end: %v", err)
-				if refused.code != "" { // not every SDK shows it
-					require.Equal(t, "upstream_error", refused.code)
-				}
-				require.NotEmpty(t, reply.text)
-				require.NotEqual(t, whole, reply.text)
-				require.Contains(t, whole, reply.text)
-				require.Equal(t, []providers.Kind{providers.Transient}, g.outcomes(t, 1), "no second try after the first byte")
-			})
-		})
-	}
+		require.NotEmpty(t, reply.text)
+		require.NotEqual(t, whole, reply.text)
+		require.Contains(t, whole, reply.text)
+		require.Equal(t, []providers.Kind{providers.Transient}, g.outcomes(t, 1), "no second try after the first byte")
+	})
 }
 
 // TestStream_EndsUpstreamWhenItsClientGoes: an SDK that is canceled drops its connection. The
 // upstream call ends with it, though it has minutes to go.
 func TestStream_EndsUpstreamWhenItsClientGoes(t *testing.T) {
 	t.Parallel()
-	for _, w := range ways() {
-		if !w.stream {
-			continue
-		}
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				c := g.observed(func(*http.Response) { cancel() })
-				_, err := w.say(ctx, c, w.model, "[[words=10000]] [[chunk=50ms]]")
-				require.ErrorIs(t, err, context.Canceled)
-				require.Equal(t, []providers.Kind{providers.Canceled}, g.outcomes(t, 1))
-			})
-		})
-	}
+	inEveryWay(t, streams(), setup{}, func(t *testing.T, g *gateway, w way) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c := g.observed(func(*http.Response) { cancel() })
+		_, err := w.say(ctx, c, w.model, "[[words=10000]] [[chunk=50ms]]")
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, []providers.Kind{providers.Canceled}, g.outcomes(t, 1))
+	})
 }
 
 // TestStream_MayFallSilent: what the gateway sends to keep a silent connection open means
@@ -134,17 +104,9 @@ func TestStream_EndsUpstreamWhenItsClientGoes(t *testing.T) {
 func TestStream_MayFallSilent(t *testing.T) {
 	t.Parallel()
 	eager := setup{change: func(c *config.Config) { c.Streaming.Keepalive = time.Millisecond }}
-	for _, w := range ways() {
-		if !w.stream {
-			continue
-		}
-		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryUpstream(t, eager, func(t *testing.T, g *gateway) {
-				reply, err := w.say(t.Context(), g.client, w.model, "[[chunk=50ms]] echo: all the world")
-				require.NoError(t, err)
-				require.Equal(t, "all the world", reply.text)
-			})
-		})
-	}
+	inEveryWay(t, streams(), eager, func(t *testing.T, g *gateway, w way) {
+		reply, err := w.say(t.Context(), g.client, w.model, "[[chunk=50ms]] echo: all the world")
+		require.NoError(t, err)
+		require.Equal(t, "all the world", reply.text)
+	})
 }

@@ -52,10 +52,12 @@ type responseStream struct {
 	completed *responses.Response // nil unless the stream came to a good end
 }
 
-// failedResponse is the event that ends a stream in failure.
-type failedResponse struct{ id, code string }
+// responseFailedError is the event that ends a stream in failure.
+type responseFailedError struct{ id, code string }
 
-func (e *failedResponse) Error() string { return fmt.Sprintf("response %s failed: %s", e.id, e.code) }
+func (e *responseFailedError) Error() string {
+	return fmt.Sprintf("response %s failed: %s", e.id, e.code)
+}
 
 // readResponse streams a response. The SDK hands failure over as an event like any other;
 // here it is an error.
@@ -76,7 +78,7 @@ func readResponse(ctx context.Context, c client, params responses.ResponseNewPar
 		case "response.completed":
 			told.completed = &event.Response
 		case "response.failed":
-			return told, &failedResponse{id: event.Response.ID, code: string(event.Response.Error.Code)}
+			return told, &responseFailedError{id: event.Response.ID, code: string(event.Response.Error.Code)}
 		}
 	}
 	if stream.Err() == nil && told.completed == nil {

@@ -24,12 +24,11 @@ func (c client) openAI(more ...option.RequestOption) openai.Client {
 	return openai.NewClient(append(options, more...)...)
 }
 
-// openAIRefusal understands errors of requests and those told inside a stream.
 func openAIRefusal(err error) (refusal, bool) {
 	var (
 		whole    *openai.Error
 		inStream *ssestream.StreamError
-		failed   *failedResponse
+		failed   *responseFailedError
 	)
 	switch {
 	case errors.As(err, &whole):

@@ -3,6 +3,8 @@ package sdk_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"testing"
 )
 
 // What may be wrong with an answer that an SDK lets pass.
@@ -11,17 +13,26 @@ var (
 	errMisfit     = errors.New("an event does not fit into the answer")
 )
 
+// sdk is one of the SDKs.
+type sdk string
+
+const (
+	openAISDK    sdk = "openai-go"
+	anthropicSDK sdk = "anthropic-sdk-go"
+	genaiSDK     sdk = "genai"
+)
+
 // way is one way to have a conversation: a method of an SDK.
 type way struct {
-	name   string
+	sdk    sdk
+	method string
 	model  string // an alias that suits the vendor
 	stream bool
+	// opens says that the stream begins with an event that says nothing yet.
+	opens bool
 	// say sends a conversation, the user's and the model's turns in turn, and returns the
 	// answer to its last one. Together with an error comes the text that preceded it.
 	say func(ctx context.Context, c client, model string, turns ...string) (answer, error)
-	// understand returns what the SDK makes of the error of a request, and whether it has a
-	// type of its own for it.
-	understand func(error) (refusal, bool)
 }
 
 // answer is what an SDK shows of one.
@@ -31,6 +42,35 @@ type answer struct {
 	cached int64 // tokens
 }
 
+func ways() []way {
+	return []way{
+		{sdk: openAISDK, method: "chat", model: openAIModel, say: sayChat},
+		{sdk: openAISDK, method: "chat stream", model: openAIModel, stream: true, say: streamChat},
+		{sdk: openAISDK, method: "responses", model: openAIModel, say: sayResponse},
+		{sdk: openAISDK, method: "responses stream", model: openAIModel, stream: true, opens: true, say: streamResponse},
+		{sdk: anthropicSDK, method: "messages", model: claudeModel, say: sayMessage},
+		{sdk: anthropicSDK, method: "messages stream", model: claudeModel, stream: true, opens: true, say: streamMessage},
+		{sdk: anthropicSDK, method: "beta messages", model: claudeModel, say: sayBetaMessage},
+		{sdk: anthropicSDK, method: "beta messages stream", model: claudeModel, stream: true, opens: true, say: streamBetaMessage},
+		{sdk: genaiSDK, method: "content", model: geminiModel, say: sayContent},
+		{sdk: genaiSDK, method: "content stream", model: geminiModel, stream: true, say: streamContent},
+	}
+}
+
+// streams are those of the ways that stream.
+func streams() []way { return slices.DeleteFunc(ways(), func(w way) bool { return !w.stream }) }
+
+// inEveryWay runs test in each of some ways and on every upstream, all of them in parallel.
+func inEveryWay(t *testing.T, some []way, s setup, test func(*testing.T, *gateway, way)) {
+	t.Helper()
+	for _, w := range some {
+		t.Run(string(w.sdk)+" "+w.method, func(t *testing.T) {
+			t.Parallel()
+			onEveryUpstream(t, s, func(t *testing.T, g *gateway) { test(t, g, w) })
+		})
+	}
+}
+
 // refusal is an error as an SDK shows it. What an SDK does not show is empty.
 type refusal struct {
 	status int
@@ -38,17 +78,15 @@ type refusal struct {
 	code   string // the gateway's
 }
 
-func ways() []way {
-	return []way{
-		{name: "openai chat", model: openAIModel, say: sayChat, understand: openAIRefusal},
-		{name: "openai chat stream", model: openAIModel, stream: true, say: streamChat, understand: openAIRefusal},
-		{name: "openai responses", model: openAIModel, say: sayResponse, understand: openAIRefusal},
-		{name: "openai responses stream", model: openAIModel, stream: true, say: streamResponse, understand: openAIRefusal},
-		{name: "anthropic messages", model: claudeModel, say: sayMessage, understand: anthropicRefusal},
-		{name: "anthropic messages stream", model: claudeModel, stream: true, say: streamMessage, understand: anthropicRefusal},
-		{name: "anthropic beta", model: claudeModel, say: sayBetaMessage, understand: anthropicRefusal},
-		{name: "anthropic beta stream", model: claudeModel, stream: true, say: streamBetaMessage, understand: anthropicRefusal},
-		{name: "genai content", model: geminiModel, say: sayContent, understand: genaiRefusal},
-		{name: "genai content stream", model: geminiModel, stream: true, say: streamContent, understand: genaiRefusal},
+// understand returns what an SDK makes of an error, be it of a request or told inside a
+// stream, and whether it has a type of its own for it.
+func (s sdk) understand(err error) (refusal, bool) {
+	switch s {
+	case openAISDK:
+		return openAIRefusal(err)
+	case anthropicSDK:
+		return anthropicRefusal(err)
+	default:
+		return genaiRefusal(err)
 	}
 }
