@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/providers"
 )
 
 const (
@@ -119,9 +120,26 @@ func (k *sink) fail(event []byte) error {
 	defer k.mu.Unlock()
 	k.held = k.held[:0]
 	if k.midEvent {
-		event = append([]byte("\n\n"), event...)
+		event = append(k.blank(), event...)
 	}
 	return k.put(event)
+}
+
+// blank ends an event in the line ends of the answer's format.
+func (k *sink) blank() []byte {
+	if k.in.format == providers.Gemini {
+		return []byte("\r\n\r\n")
+	}
+	return []byte("\n\n")
+}
+
+// sign is a sign of life that clients pass over: a comment, or blank lines for Google's SDKs,
+// which take a comment for a broken event.
+func (k *sink) sign() []byte {
+	if k.in.format == providers.Gemini {
+		return k.blank()
+	}
+	return []byte(": keepalive\n\n")
 }
 
 // commit sends the head of resp, for an answer that is written past the sink.
@@ -207,7 +225,7 @@ func (k *sink) tick() {
 	case k.comments && k.in.settings.keepalive > 0:
 		silence := time.Since(k.sentAt)
 		if silence >= k.in.settings.keepalive && !k.midEvent {
-			_ = k.put([]byte(": keepalive\n\n")) // remembered in k.err
+			_ = k.put(k.sign()) // remembered in k.err
 			silence = 0
 		}
 		k.arm(max(k.in.settings.keepalive-silence, time.Millisecond))

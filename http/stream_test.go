@@ -50,7 +50,8 @@ func TestStream_TellsACutInItsFormat(t *testing.T) {
 			require.Equal(t, 200, w.Code)
 			rest, ok := strings.CutPrefix(w.Body.String(), strings.Join(opening(e.format), ""))
 			require.True(t, ok)
-			require.Equal(t, strings.ReplaceAll(want[e.format], "MESSAGE", message)+"\n\n", rest)
+			require.Equal(t, strings.ReplaceAll(want[e.format], "MESSAGE", message), strings.TrimRight(rest, "\r\n"))
+			require.Regexp(t, `[^\n](\n\n|\r\n\r\n)$`, rest)
 			require.Equal(t, []string{"a:transient"}, pool.kinds(), "no failover any more")
 			require.Equal(t, []providers.CredentialID{"a"}, pool.firsts)
 		}
@@ -285,6 +286,25 @@ func TestStream_FillsSilenceWithCommentsBetweenEvents(t *testing.T) {
 		comment := ": keepalive\n\n"
 		require.Equal(t, chatChunk+chatChunk+comment+comment+"data: {}\n\ndata: [DONE]\n\n", l.client.text())
 		require.Equal(t, []time.Duration{60, 70, 85, 100, 101, 101}, inSeconds(l.client.at))
+	})
+}
+
+// TestStream_KeepsGeminiAliveWithoutComments: Google's SDKs take a comment for a broken event.
+func TestStream_KeepsGeminiAliveWithoutComments(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		settings := live()
+		settings.Streaming.Keepalive = 15 * time.Second
+		pool := newPool(nil)
+		l := startStream(t.Context(), newTestServer(pool, settings), pool, "/v1beta/models/m:streamGenerateContent?alt=sse")
+		first := "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n"
+		last := "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n"
+		l.pieces <- first
+		time.Sleep(16 * time.Second)
+		l.pieces <- last
+		close(l.pieces)
+		<-l.done
+		require.Equal(t, first+"\r\n\r\n"+last, l.client.text())
 	})
 }
 
