@@ -161,4 +161,3 @@ func TestAffinity_AConversationIsKnownByItsOpening(t *testing.T) {
 		})
 	}
 }
-
