@@ -212,21 +212,9 @@ func TestAF29_ManyRequestsOfOneSessionAtOnce(t *testing.T) {
 			for range before {
 				r.play(headerTurn("X-Session-ID", "s"))
 			}
-			var all sync.WaitGroup
-			for range 100 {
-				req := r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m"}`, "X-Session-ID", "s")
-				all.Go(func() {
-					resp, err := r.client.Do(req)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if got := read(t, resp); got.status != http.StatusOK {
-						t.Errorf("%d %s", got.status, got.body)
-					}
-				})
-			}
-			all.Wait()
+			r.storm(t, 100, func() *http.Request {
+				return r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m"}`, "X-Session-ID", "s")
+			})
 			require.Len(t, r.served(), 100+before)
 			requireSame(t, r.served())
 		})

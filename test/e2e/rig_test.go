@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -227,6 +228,26 @@ func (r *rig) get(target string, header ...string) answer {
 func (r *rig) ask(d dialect, stream bool, header ...string) answer {
 	r.t.Helper()
 	return r.post(d.target(stream), d.question(stream), header...)
+}
+
+// storm sends n requests at the same time; all must be served.
+func (r *rig) storm(t *testing.T, n int, next func() *http.Request) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range n {
+		req := next()
+		all.Go(func() {
+			resp, err := r.client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got := read(t, resp); got.status != http.StatusOK || got.err != nil {
+				t.Errorf("%d %v %s", got.status, got.err, got.body)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // read takes an answer in and looks for secrets in it.
