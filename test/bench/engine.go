@@ -64,11 +64,14 @@ func engineCost(ctx context.Context, s settings, credentials, sessions int) (eng
 			return engineRow{}, err
 		}
 		took := time.Since(begin)
-		if err := e.settle(ctx, sessions); err != nil {
+		if err := pause(ctx, settleEvery); err != nil { // reports are worked off behind the caller's back
 			return engineRow{}, err
 		}
 		after, err := ownUsage()
 		if err != nil {
+			return engineRow{}, err
+		}
+		if err := e.settle(ctx, sessions); err != nil {
 			return engineRow{}, err
 		}
 		used, leases := after.since(before), float64(s.operations)
@@ -140,8 +143,7 @@ func sessionKey(i int) session.Key {
 
 const (
 	settleTimeout = 30 * time.Second
-	// settleEvery is long enough for one look to be enough as a rule: a snapshot of ten
-	// thousand credentials is not free.
+	// settleEvery is far more than an engine needs for what one caller has reported.
 	settleEvery = 20 * time.Millisecond
 )
 
