@@ -53,7 +53,7 @@ func TestRelay_PassesBodiesOnByteForByte(t *testing.T) {
 	t.Parallel()
 	for _, d := range formats() {
 		for name, object := range oddObjects() {
-			if name == "giant" && d.format != providers.OpenAIChat && d.format != providers.Gemini {
+			if name == "giant" && d.format != providers.OpenAIChat {
 				continue
 			}
 			t.Run(d.name+"/"+name, func(t *testing.T) {
