@@ -136,7 +136,8 @@ func (t *Tap) follow(data []byte) {
 // hasUsage reports whether it is worth looking for usage in an event's data. Streams of
 // OpenAI's carry a null in every chunk but the last.
 func hasUsage(data []byte) bool {
-	return bytes.Contains(data, []byte(`"usage`)) && !bytes.Contains(data, []byte(`"usage":null`))
+	// Without its quote the name is found several times as fast: quotes are everywhere.
+	return bytes.Contains(data, []byte("usage")) && !bytes.Contains(data, []byte(`"usage":null`))
 }
 
 // lastBoundary returns the offset after the last blank line of a piece of an event stream;

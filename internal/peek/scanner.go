@@ -165,6 +165,10 @@ func (s *scanner) skipString(i int) (int, error) {
 			return i + 1, nil
 		}
 		if c == '\\' {
+			if i+1 < len(b) && shortEscapes[b[i+1]] { // nearly all of them
+				i += 2
+				continue
+			}
 			n := escapeLen(b, i)
 			if n == 0 {
 				return 0, notJSON(i)
@@ -197,18 +201,19 @@ func specials(w uint64) uint64 {
 	return ((quoteOrControl - 0x21*ones) | (backslash - ones)) &^ w & highs
 }
 
+// shortEscapes marks what makes an escape of two bytes behind a backslash.
+var shortEscapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
 // escapeLen returns the length of the escape that b starts with, 0 if it is not a valid one.
 func escapeLen(b []byte, i int) int {
 	if i+1 >= len(b) {
 		return 0
 	}
-	switch b[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	if shortEscapes[b[i+1]] {
 		return 2
-	case 'u':
-		if _, ok := hex4(b[i+2:]); ok {
-			return 6
-		}
+	}
+	if _, ok := hex4(b[i+2:]); ok && b[i+1] == 'u' {
+		return 6
 	}
 	return 0
 }
