@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 
@@ -27,12 +29,30 @@ func (a *attempt) request() (*http.Request, error) {
 		Method: http.MethodPost, URL: url, Host: url.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        outboundHeader(a.in.r.Header, credential),
-		Body:          newOutboundBody(a.call, model),
+		Body:          outbound(a.call, model, length),
 		ContentLength: int64(length),
 	}).WithContext(a.ctx)
 	// A transport that finds its kept connection closed sends the body again.
-	req.GetBody = func() (io.ReadCloser, error) { return newOutboundBody(a.call, model), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return outbound(a.call, model, length), nil }
 	return req, nil
+}
+
+// smallBytes is up to where a body is copied: net/http sends a body that it knows to be in
+// memory together with the headers, any other in a write of its own.
+const smallBytes = 3 << 10
+
+// outbound returns the body of one attempt, of length bytes.
+func outbound(c *call, model []byte, length int) io.ReadCloser {
+	b := newOutboundBody(c, model)
+	if length > smallBytes {
+		return b
+	}
+	defer b.Close()
+	small := make([]byte, 0, length)
+	for _, segment := range b.segments {
+		small = append(small, segment...)
+	}
+	return io.NopCloser(bytes.NewReader(small))
 }
 
 // outboundBody reads one attempt's request body out of the client's: the same bytes, but
@@ -78,6 +98,26 @@ func (b *outboundBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// writeTo writes what has not been read yet to conn in one system call, if it takes so much,
+// instead of piece by piece through a buffer. The lock is not held meanwhile: closing the body
+// must not wait for a connection that is stuck.
+func (b *outboundBody) writeTo(conn *net.TCPConn) (int64, error) {
+	b.mu.Lock()
+	if b.from == nil {
+		b.mu.Unlock()
+		return 0, http.ErrBodyReadAfterClose
+	}
+	from := b.from
+	from.Retain()
+	segments := make(net.Buffers, 0, len(b.segments))
+	for ; b.at < len(b.segments); b.at++ {
+		segments = append(segments, b.segments[b.at])
+	}
+	b.mu.Unlock()
+	defer from.Release()
+	return segments.WriteTo(conn)
 }
 
 func (b *outboundBody) Close() error {
