@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -10,8 +12,8 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages a credential takes, besides configure and announce. It answers none itself:
-// grants and reports are handed on to its models.
+// Messages a credential takes, besides configure and announce. It answers none itself: a
+// grant, for a model that the router has not met yet, is handed on to that model.
 type (
 	// rotate brings a changed description: another secret, other lists.
 	rotate struct{ credential *providers.Credential }
@@ -24,11 +26,10 @@ type (
 	}
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on.
 	wideOutcome struct{ attempt cooldown.Attempt }
-	// modelIdle says that a model has nothing to do; grants counts those it has had.
-	modelIdle struct {
-		model  string
-		grants uint64
-	}
+	// modelIdle says that a model has nothing to do.
+	modelIdle struct{ model string }
+	// wideRested tells a model the rest of its credential as a whole.
+	wideRested struct{ state cooldown.State }
 	// wake is the alarm for the end of a rest. Handlers check their state.
 	wake struct{}
 )
@@ -43,18 +44,12 @@ type credentialMemory struct {
 	retiring   bool
 }
 
-// modelRow is one model as its credential keeps it.
-type modelRow struct {
-	pid    *actor.PID
-	grants uint64 // handed on to it
-}
-
-// credentialActor owns one credential: what it is, its rest as a whole, and its models. It
-// refuses what it must not serve and hands the rest on.
+// credentialActor owns one credential: what it is, its rest as a whole, and its models,
+// which it tells of both, so that they can grant by themselves.
 type credentialActor struct {
 	*credentialMemory
 	w          *wiring
-	rows       map[string]modelRow
+	children   map[string]*actor.PID // by model
 	alarm      stage.Alarm
 	supervisor *stage.Backoff
 }
@@ -64,9 +59,13 @@ type credentialActor struct {
 var modelRestarts = stage.Limits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
 
 func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
-	supervisor := stage.NewBackoff(modelRestarts, func(f stage.Failure) { w.supervised("model", f) })
+	supervisor := stage.NewBackoff(modelRestarts, func(f stage.Failure) {
+		model := modelOf(w, f.Child)
+		w.supervised(fmt.Sprintf("credential %s model %s", memory.credential.ID, model), f)
+		w.root.Send(w.router, modelDown{memory.credential.ID, model, true})
+	})
 	return w.props(func() actor.Actor {
-		return &credentialActor{credentialMemory: memory, w: w, rows: map[string]modelRow{}, supervisor: supervisor}
+		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, supervisor: supervisor}
 	}, actor.WithSupervisor(supervisor))
 }
 
@@ -77,8 +76,6 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.started(c)
 	case grant:
 		a.grant(c, msg)
-	case report:
-		c.Forward(a.model(c, msg.model).pid)
 	case wideOutcome:
 		a.judge(c, msg.attempt)
 	case modelChanged:
@@ -97,7 +94,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case retire:
 		a.retire(c)
 	case *actor.Terminated:
-		a.terminated(msg.Who)
+		a.terminated(c, msg.Who)
 	case *actor.Stopping, *actor.Restarting:
 		a.alarm.Cancel()
 		a.supervisor.Cancel()
@@ -120,32 +117,39 @@ func (a *credentialActor) started(c actor.Context) {
 	a.announce(c)
 }
 
-// grant hands a request on to its model, unless the credential as a whole is out.
+// grant hands a request on to its model.
 func (a *credentialActor) grant(c actor.Context, g grant) {
-	if a.credential.Disabled || a.retiring || a.rest.Resting(time.Now()) {
+	if a.retiring {
 		c.RequestWithCustomSender(a.w.router, refused{g}, c.Sender())
 		return
 	}
-	row := a.model(c, g.model)
-	row.grants++
-	a.rows[g.model] = row
-	c.Forward(row.pid)
+	c.Forward(a.model(c, g.model))
 }
 
-// model returns the row of a model, whose actor is spawned on first use.
-func (a *credentialActor) model(c actor.Context, name string) modelRow {
-	if row, ok := a.rows[name]; ok {
-		return row
+// model returns a model's actor, which is spawned on first use. It has a name, so that
+// reports find the next actor of that name when there was a restart in between.
+func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
+	if pid, ok := a.children[name]; ok {
+		return pid
 	}
 	memory, ok := a.models[name]
 	if !ok {
 		memory = newModelMemory()
 		a.models[name] = memory
 	}
-	memory.credential, memory.policy = a.credential, a.settings.policy()
-	row := modelRow{pid: c.Spawn(modelProps(a.w, name, memory))}
-	a.rows[name] = row
-	return row
+	memory.credential, memory.policy, memory.wide = a.credential, a.settings.policy(), a.rest
+	pid, err := c.SpawnNamed(modelProps(a.w, name, memory), name)
+	if err != nil {
+		panic(fmt.Errorf("spawn model %s: %w", name, err))
+	}
+	a.children[name] = pid
+	return pid
+}
+
+// modelOf returns the model that an actor below a credential is named after.
+func modelOf(w *wiring, pid *actor.PID) string {
+	_, model, _ := strings.Cut(strings.TrimPrefix(pid.Id, w.credentials.Id+"/"), "/")
+	return model
 }
 
 // judge applies an outcome to the credential as a whole.
@@ -154,9 +158,15 @@ func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
 	if next == a.rest {
 		return
 	}
-	a.rest = next
 	a.alarm.At(c, next.Until, wake{})
-	a.w.tell(Rested{Credential: a.credential.ID, State: next})
+	a.setRest(c, next)
+}
+
+// setRest tells everybody concerned of the credential's rest as a whole.
+func (a *credentialActor) setRest(c actor.Context, state cooldown.State) {
+	a.rest = state
+	a.broadcast(c, wideRested{state})
+	a.w.tell(Rested{Credential: a.credential.ID, State: state})
 }
 
 func (a *credentialActor) wake(c actor.Context) {
@@ -165,8 +175,9 @@ func (a *credentialActor) wake(c actor.Context) {
 	case a.rest.Resting(time.Now()):
 		a.alarm.At(c, a.rest.Until, wake{})
 	default:
-		a.rest.Until = time.Time{}
-		a.w.tell(Rested{Credential: a.credential.ID, State: a.rest})
+		over := a.rest
+		over.Until = time.Time{}
+		a.setRest(c, over)
 	}
 }
 
@@ -176,8 +187,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 	replaced := !next.Secret.Equal(a.credential.Secret)
 	a.credential = next
 	if replaced && (a.rest.Kind == providers.Unauthorized || a.rest.Kind == providers.OutOfFunds) {
-		a.rest = cooldown.State{}
-		a.w.tell(Rested{Credential: next.ID, State: a.rest})
+		a.setRest(c, cooldown.State{})
 	}
 	a.broadcast(c, rotate{next})
 }
@@ -196,34 +206,28 @@ func (a *credentialActor) retire(c actor.Context) {
 }
 
 func (a *credentialActor) endIfRetired(c actor.Context) {
-	if a.retiring && len(a.rows) == 0 {
+	if a.retiring && len(a.children) == 0 {
 		c.Send(c.Parent(), retired{c.Self()})
 	}
 }
 
-// dropIdle stops a model that has nothing to do, unless more was sent to it meanwhile.
+// dropIdle stops a model that has nothing to do. A grant that is on its way to it bounces,
+// and its asker asks again.
 func (a *credentialActor) dropIdle(c actor.Context, msg modelIdle) {
-	row, ok := a.rows[msg.model]
-	if !ok || row.grants != msg.grants {
-		return
+	if pid, ok := a.children[msg.model]; ok {
+		delete(a.models, msg.model)
+		c.Stop(pid)
 	}
-	delete(a.rows, msg.model)
-	delete(a.models, msg.model)
-	c.Stop(row.pid)
+}
+
+// terminated forgets a model's actor. The memory of one that was given up stays.
+func (a *credentialActor) terminated(c actor.Context, pid *actor.PID) {
+	delete(a.children, modelOf(a.w, pid))
 	a.endIfRetired(c)
 }
 
-// terminated forgets a model's actor that was given up; its memory stays.
-func (a *credentialActor) terminated(pid *actor.PID) {
-	for name, row := range a.rows {
-		if row.pid.Equal(pid) {
-			delete(a.rows, name)
-		}
-	}
-}
-
 func (a *credentialActor) broadcast(c actor.Context, msg any) {
-	for _, row := range a.rows {
-		c.Send(row.pid, msg)
+	for _, pid := range a.children {
+		c.Send(pid, msg)
 	}
 }

@@ -11,18 +11,20 @@
 //	        └── model  one (credential, model): its cooldown and its leases; grants
 //
 // Owners own, the router only indexes: its read model may be stale, so it only ranks, and
-// a model that rests sends the grant back. One acquire is System -> router -> credential ->
-// model -> the asker; one report is System -> credential -> model, and from there facts go
-// up to the router and the ledger.
+// a model that rests sends the grant back. One acquire is System -> router -> model -> the
+// asker; the first for a model goes by its credential, which spawns the model. One report is
+// System -> model, and from there facts go up to the credential, the router and the ledger.
 //
 //	actor        takes                                                        answers
 //	guardian     apply, planWanted, shutDown                                  apply
-//	router       acquire, refused, abandoned, joined, configure,              denied, []ModelInfo
-//	             modelsListed, listModels, announced, facts
+//	router       acquire, refused, abandoned, joined, modelUp, modelDown,     denied, []ModelInfo
+//	             configure, modelsListed, listModels, announced,
+//	             sessionsAnnounced, settle, facts
 //	credentials  apply, announce, modelsListed, respawn, retired              applied
-//	credential   grant, report, wideOutcome, modelChanged, modelIdle,         -
-//	             wake, rotate, configure, announce, retire
-//	model        grant, report, wake, rotate, configure, announce, retire     Lease
+//	credential   grant, wideOutcome, modelChanged, modelIdle, wake,           -
+//	             rotate, configure, announce, retire
+//	model        grant, report, wake, rotate, wideRested, configure,          Lease
+//	             announce, retire
 //	sessions     Bind, expiring, lost, configure, announce, CredentialLeft    -
 //	session      Bind, expire, announce, CredentialLeft                       -
 //	ledger       every Fact, takeSnapshot, subscribe, unsubscribe             Snapshot

@@ -44,7 +44,7 @@ type Lease struct {
 	Why        Why
 
 	session session.Key
-	owner   *actor.PID // the credential's actor
+	owner   *actor.PID // the actor that granted it
 }
 
 // LogValue leaves out everything that does not belong in a log.

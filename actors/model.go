@@ -12,8 +12,8 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages a model takes, besides rotate, configure, announce, retire and wake. It answers
-// grant, to the original asker, with a Lease, or sends it back to the router.
+// Messages a model takes, besides rotate, wideRested, configure, announce, retire and wake.
+// It answers grant, to the original asker, with a Lease, or sends it back to the router.
 type (
 	// grant asks for a lease on behalf of the asker of acquire.
 	grant struct {
@@ -25,7 +25,6 @@ type (
 	// report ends a lease.
 	report struct {
 		lease   uint64
-		model   string
 		outcome providers.Outcome
 	}
 )
@@ -53,6 +52,7 @@ type openLease struct {
 type modelMemory struct {
 	credential *providers.Credential
 	policy     cooldown.Policy
+	wide       cooldown.State // the rest of the credential as a whole, as it told
 	state      cooldown.State
 	leases     map[uint64]openLease
 }
@@ -67,7 +67,6 @@ type modelActor struct {
 	*modelMemory
 	w        *wiring
 	name     string
-	grants   uint64
 	usedAt   time.Time
 	alarm    stage.Alarm
 	retiring bool
@@ -92,6 +91,8 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.wake(c)
 	case rotate:
 		m.credential = msg.credential
+	case wideRested:
+		m.wide = msg.state
 	case configure:
 		m.policy = msg.settings.policy()
 	case announce:
@@ -99,19 +100,21 @@ func (m *modelActor) Receive(c actor.Context) {
 	case retire:
 		m.retiring = true
 		m.leaveIfRetired(c)
-	case *actor.Stopping, *actor.Restarting:
+	case *actor.Stopping:
+		m.alarm.Cancel()
+		c.Send(m.w.router, modelDown{m.credential.ID, m.name, false})
+	case *actor.Restarting:
 		m.alarm.Cancel()
 	default:
 		stage.Unhandled(c)
 	}
 }
 
-// grant answers the asker with a lease, unless the model rests: then the router tries the
-// next candidate.
+// grant answers the asker with a lease, unless the model or its credential is out: then the
+// router tries the next candidate.
 func (m *modelActor) grant(c actor.Context, g grant) {
-	m.grants++
 	now := time.Now()
-	if m.state.Resting(now) || m.retiring {
+	if m.credential.Disabled || m.retiring || m.state.Resting(now) || m.wide.Resting(now) {
 		c.RequestWithCustomSender(m.w.router, refused{g}, c.Sender())
 		return
 	}
@@ -126,7 +129,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		Model:      g.model,
 		Why:        g.why,
 		session:    g.acquire.Session.Primary,
-		owner:      c.Parent(),
+		owner:      c.Self(),
 	})
 }
 
@@ -181,11 +184,11 @@ func (m *modelActor) wake(c actor.Context) {
 	}
 	for id, lease := range m.leases {
 		if now.Sub(lease.granted) >= leaseOverdueAfter {
-			m.settle(c, report{lease: id, model: m.name, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
+			m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
 		}
 	}
 	if len(m.leases) == 0 && m.state.Until.IsZero() && now.Sub(m.usedAt) >= modelIdleAfter {
-		c.Send(c.Parent(), modelIdle{m.name, m.grants})
+		c.Send(c.Parent(), modelIdle{m.name})
 	}
 	m.setAlarm(c)
 }
@@ -203,6 +206,7 @@ func (m *modelActor) setAlarm(c actor.Context) {
 }
 
 func (m *modelActor) announce(c actor.Context) {
+	c.Send(m.w.router, modelUp{m.credential.ID, m.name, c.Self()})
 	if !m.state.Until.IsZero() {
 		c.Send(c.Parent(), modelChanged{m.name, m.state})
 	}
@@ -210,6 +214,6 @@ func (m *modelActor) announce(c actor.Context) {
 
 func (m *modelActor) leaveIfRetired(c actor.Context) {
 	if m.retiring && len(m.leases) == 0 {
-		c.Send(c.Parent(), modelIdle{m.name, m.grants})
+		c.Send(c.Parent(), modelIdle{m.name})
 	}
 }

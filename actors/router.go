@@ -35,6 +35,18 @@ type (
 		pid        *actor.PID
 		order      int
 	}
+	// modelUp tells which actor grants one model of a credential.
+	modelUp struct {
+		credential providers.CredentialID
+		model      string
+		pid        *actor.PID
+	}
+	// modelDown says that a model's actor is gone or, if failing, is being restarted.
+	modelDown struct {
+		credential providers.CredentialID
+		model      string
+		failing    bool
+	}
 	// announced ends the credentials' answer to announce.
 	announced struct{}
 	// sessionsAnnounced says how many SessionBound answer announce.
@@ -114,6 +126,10 @@ func (r *router) Receive(c actor.Context) {
 		r.abandoned(msg)
 	case Rested:
 		r.roster.Rest(msg.Credential, msg.Model, msg.State)
+	case modelUp:
+		r.roster.Own(msg.credential, msg.model, msg.pid)
+	case modelDown:
+		r.roster.Disown(msg.credential, msg.model, msg.failing)
 	case joined:
 		r.roster.Join(msg.credential, msg.pid, msg.order)
 	case CredentialLeft:

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,11 +24,58 @@ func (e *engine) credentialPID(id string) (pid *actor.PID) {
 		l := e.acquire(chat("m"))
 		e.Report(l, providers.Outcome{Kind: providers.Canceled})
 		if string(l.Credential.ID) == id {
-			return l.owner
+			return e.parentOf(l.owner)
 		}
 	}
 	e.t.Fatalf("credential %s never serves", id)
 	return nil
+}
+
+// parentOf returns the actor above another.
+func (e *engine) parentOf(pid *actor.PID) *actor.PID {
+	return e.w.system.NewLocalPID(pid.Id[:strings.LastIndexByte(pid.Id, '/')])
+}
+
+func TestSupervision_ACrashedModelKeepsItsRestAndItsLeases(t *testing.T) {
+	t.Parallel()
+	inEngine(t, 2, nil, func(t *testing.T, e *engine) {
+		open := e.acquire(chat("m"))
+		e.w.root.Send(open.owner, boom{})
+		synctest.Wait()
+		e.Report(open, providers.Outcome{Kind: providers.RateLimited, RetryAfter: time.Hour})
+		synctest.Wait()
+		e.w.root.Send(open.owner, boom{})
+		time.Sleep(time.Second)
+		for range 4 {
+			require.NotEqual(t, string(open.Credential.ID), e.serve(chat("m")))
+		}
+		require.NotEqual(t, e.serve(chat("m2")), e.serve(chat("m2")), "its credential serves other models")
+	})
+}
+
+func TestSystem_AnIdleModelLeavesAndComesBack(t *testing.T) {
+	t.Parallel()
+	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
+		first := e.acquire(chat("m"))
+		e.Report(first, providers.Outcome{Kind: providers.Success})
+		synctest.Wait()
+		require.Contains(t, processes(e.w.system), first.owner.Id)
+		time.Sleep(2*modelIdleAfter + time.Second)
+		synctest.Wait()
+		require.NotContains(t, processes(e.w.system), first.owner.Id)
+		require.Equal(t, "c1", e.serve(chat("m")))
+	})
+}
+
+func TestSystem_AGrantForAModelThatHasJustLeftIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
+		for range 50 {
+			l := e.acquire(chat("m"))
+			e.Report(l, providers.Outcome{Kind: providers.Success})
+			e.w.root.Send(e.parentOf(l.owner), modelIdle{"m"}) // races with the next acquire
+		}
+	})
 }
 
 func TestSupervision_ACrashedCredentialTouchesNoOtherAndKeepsItsRests(t *testing.T) {
@@ -35,7 +83,7 @@ func TestSupervision_ACrashedCredentialTouchesNoOtherAndKeepsItsRests(t *testing
 	inEngine(t, 9, nil, func(t *testing.T, e *engine) {
 		rested := e.acquire(chat("m2"))
 		id := string(rested.Credential.ID)
-		pid := rested.owner
+		pid := e.parentOf(rested.owner)
 		e.Report(rested, providers.Outcome{Kind: providers.RateLimited, RetryAfter: time.Hour})
 		open := e.acquire(chat("m"))
 		for string(open.Credential.ID) != id {

@@ -74,10 +74,7 @@ func newActorSystem(logger *slog.Logger) *actor.ActorSystem {
 // Errors: *UnknownModelError, *FormatError, *NoCredentialError, ErrOverloaded, ErrStopped,
 // or the cause of ctx.
 func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
-	for {
-		if s.stopping.Load() {
-			return Lease{}, ErrStopped
-		}
+	for try := 1; !s.stopping.Load(); try++ {
 		question, id := a, s.leases.Add(1)
 		answer, err := s.asker.Ask(ctx, s.w.router, acquire{&question, id}, id)
 		if err != nil {
@@ -90,22 +87,31 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 			return Lease{}, answer.err
 		case stage.Shed:
 			return Lease{}, ErrOverloaded
-		case stage.Bounced:
-			a = s.unread(a, answer.Message)
+		case stage.Bounced: // by an actor that was idle and is gone; the next try spawns it anew
+			a = s.unread(a, answer.Message, try > 1)
 		case stage.Crashed:
-			a = s.unread(a, answer.Message)
-		default: // a dead letter: the engine is on its way out
-			return Lease{}, ErrStopped
+			a = s.unread(a, answer.Message, true)
+		default: // a dead letter, for the same reason as a bounce
+			if try == maxUnheard {
+				return Lease{}, &NoCredentialError{Model: a.Model, Reasons: map[string]int{"restarting": 1}}
+			}
 		}
 	}
+	return Lease{}, ErrStopped
 }
 
-// unread returns a without the credential whose actor could not handle msg. A crash of the
-// router itself excludes nobody: it is back for the next try, or the engine ends.
-func (s *System) unread(a Acquire, msg any) Acquire {
+// maxUnheard is how often a question may be addressed to an actor that is not there.
+const maxUnheard = 10
+
+// unread takes note that an actor did not handle msg, and returns the next question: if
+// exclude, one without that actor's credential. A crash of the router itself excludes nobody:
+// it is back for the next try, or the engine ends.
+func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
 	if g, ok := msg.(grant); ok {
 		s.w.root.Send(s.w.router, abandoned{a.Session.Primary, g.credential})
-		a.Exclude = append(slices.Clip(a.Exclude), g.credential)
+		if exclude {
+			a.Exclude = append(slices.Clip(a.Exclude), g.credential)
+		}
 	}
 	return a
 }
@@ -120,7 +126,7 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		s.w.root.Send(l.owner, report{lease: l.ID, model: l.Model, outcome: o})
+		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o})
 	}
 }
 

@@ -25,6 +25,9 @@ type Ring[O any] struct {
 type Slot[O any] struct {
 	member *member[O]
 	model  string
+	owner  O    // of this model alone
+	owned  bool // owner is set; else the credential's owner stands in
+	down   bool // its owner is being restarted
 	rest   cooldown.State
 	seats  []seat[O]
 }
@@ -69,8 +72,13 @@ func newRing[O any](slots []*Slot[O], name config.Strategy, last providers.Crede
 // Credential returns the id of s's credential.
 func (s *Slot[O]) Credential() providers.CredentialID { return s.member.credential.ID }
 
-// Owner returns who owns s's credential.
-func (s *Slot[O]) Owner() O { return s.member.owner }
+// Owner returns who grants s: its own owner or, while that is not known, its credential's.
+func (s *Slot[O]) Owner() O {
+	if s.owned {
+		return s.owner
+	}
+	return s.member.owner
+}
 
 // Model returns the upstream's own name of s's model.
 func (s *Slot[O]) Model() string { return s.model }
@@ -160,6 +168,13 @@ func (m *member[O]) slot(model string) *Slot[O] {
 	return s
 }
 
+// tidy forgets a slot of which nothing is known and that sits nowhere.
+func (m *member[O]) tidy(s *Slot[O]) {
+	if len(s.seats) == 0 && s.rest.Until.IsZero() && !s.owned && !s.down {
+		delete(m.slots, s.model)
+	}
+}
+
 func (m *member[O]) refresh() {
 	for _, s := range m.slots {
 		s.refresh()
@@ -170,7 +185,7 @@ func (m *member[O]) refresh() {
 // its owner says that it ended, or wake finds it over.
 func (s *Slot[O]) ready() bool {
 	m := s.member
-	return !m.credential.Disabled && !m.down && !m.failed && m.rest.Until.IsZero() && s.rest.Until.IsZero()
+	return !m.credential.Disabled && !m.down && !m.failed && !s.down && m.rest.Until.IsZero() && s.rest.Until.IsZero()
 }
 
 // refresh carries s's readiness to every ring it sits in.

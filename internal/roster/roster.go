@@ -91,6 +91,30 @@ func (x *Roster[O]) SetDown(id providers.CredentialID, down, failed bool) {
 	}
 }
 
+// Own notes who owns one model of a credential.
+func (x *Roster[O]) Own(id providers.CredentialID, model string, owner O) {
+	if m, ok := x.members[id]; ok {
+		s := m.slot(model)
+		s.owner, s.owned, s.down = owner, true, false
+		s.refresh()
+	}
+}
+
+// Disown notes that the owner of one model of a credential is gone or, if down, is being
+// restarted and will say when it is back.
+func (x *Roster[O]) Disown(id providers.CredentialID, model string, down bool) {
+	m, ok := x.members[id]
+	if !ok {
+		return
+	}
+	if s, ok := m.slots[model]; ok {
+		var none O
+		s.owner, s.owned, s.down = none, false, down
+		s.refresh()
+		m.tidy(s)
+	}
+}
+
 // Rest notes a rest of a credential (empty model) or of one of its models. One whose Until
 // is zero has ended.
 func (x *Roster[O]) Rest(id providers.CredentialID, model string, state cooldown.State) {
@@ -147,9 +171,7 @@ func (x *Roster[O]) drop(key routeKey) {
 	}
 	for _, s := range r.slots {
 		s.seats = slices.DeleteFunc(s.seats, func(t seat[O]) bool { return t.ring == r })
-		if len(s.seats) == 0 && s.rest.Until.IsZero() {
-			delete(s.member.slots, s.model)
-		}
+		s.member.tidy(s)
 	}
 }
 
