@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tidwall/gjson"
 
@@ -196,3 +197,13 @@ func first(reply fake.Reply) func(fake.Request) fake.Reply {
 		return answerTo(r)
 	}
 }
+
+// saying is an upstream that says the same to everybody until it is told what to say next.
+type saying struct{ reply atomic.Pointer[fake.Reply] }
+
+func (s *saying) say(reply fake.Reply) fake.Reply {
+	s.reply.Store(&reply)
+	return reply
+}
+
+func (s *saying) script(fake.Request) fake.Reply { return *s.reply.Load() }

@@ -51,21 +51,20 @@ func (d dialect) withModel(object, member string) string {
 func TestRelay_PassesBodiesOnByteForByte(t *testing.T) {
 	t.Parallel()
 	for _, d := range formats() {
-		for name, object := range oddObjects() {
-			t.Run(d.name+"/"+name, func(t *testing.T) {
-				t.Parallel()
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			var upstream saying
+			r := start(t, setup{kinds: []string{d.kind}, script: upstream.script})
+			for name, object := range oddObjects() {
 				question := d.withModel(object, `"model" : "m"`)
-				reply := fake.Reply{Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, Body: []byte(d.withModel(object, `"model":"other"`))}
-				r := start(t, setup{kinds: []string{d.kind}, script: first(reply)})
+				reply := upstream.say(fake.Reply{Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, Body: []byte(d.withModel(object, `"model":"other"`))})
 				got := r.post(d.plain, question)
 				require.NoError(t, got.err)
-				require.Equal(t, digest(reply.Body), digest(got.body))
-				requests := r.upstream.Requests()
-				require.Len(t, requests, 1)
-				require.Equal(t, digest([]byte(question)), digest(requests[0].Body))
+				require.Equal(t, string(reply.Body), string(got.body), name)
+				require.Equal(t, question, string(r.lastRequest().Body), name)
 				require.Equal(t, "application/json; charset=utf-8", got.header.Get("Content-Type"))
-			})
-		}
+			}
+		})
 	}
 }
 
@@ -80,19 +79,17 @@ func TestRelay_ChangesNothingButTheModelOfAnAlias(t *testing.T) {
 		"alias with suffix": {`"alias-of-m(8192)"`, `"m(8192)"`},
 	}
 	for _, d := range formats()[:3] {
-		for name, object := range oddObjects() {
-			for spelling, tt := range spellings {
-				t.Run(d.name+"/"+name+"/"+spelling, func(t *testing.T) {
-					t.Parallel()
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, setup{kinds: []string{d.kind}})
+			for name, object := range oddObjects() {
+				for spelling, tt := range spellings {
 					value := strings.Replace(tt.value, "KIND", d.kind, 1)
-					r := start(t, setup{kinds: []string{d.kind}})
 					require.Equal(t, http.StatusOK, r.post(d.plain, d.withModel(object, `"model" :  `+value)).status)
-					requests := r.upstream.Requests()
-					require.Len(t, requests, 1)
-					require.Equal(t, digest([]byte(d.withModel(object, `"model" :  `+tt.want))), digest(requests[0].Body))
-				})
+					require.Equal(t, d.withModel(object, `"model" :  `+tt.want), string(r.lastRequest().Body), "%s, %s", name, spelling)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -111,19 +108,19 @@ func TestRelay_PassesAGiantBodyOnByteForByte(t *testing.T) {
 func TestRelay_PutsTheModelOfAnAliasIntoGeminisPath(t *testing.T) {
 	t.Parallel()
 	d := formats()[3]
+	r := start(t, setup{kinds: []string{d.kind}})
 	for name, object := range oddObjects() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := start(t, setup{kinds: []string{d.kind}})
-			body := d.withModel(object, "")
-			require.Equal(t, http.StatusOK, r.post("/v1beta/models/alias-of-m:generateContent", body).status)
-			require.Equal(t, http.StatusOK, r.post("/v1/models/gemini/m:streamGenerateContent?alt=sse", body).status)
-			requests := r.upstream.Requests()
-			require.Equal(t, "/v1beta/models/m:generateContent", requests[0].Path)
-			require.Equal(t, "/v1beta/models/m:streamGenerateContent", requests[1].Path)
-			require.Equal(t, digest([]byte(body)), digest(requests[0].Body))
-			require.Equal(t, digest([]byte(body)), digest(requests[1].Body))
-		})
+		body := d.withModel(object, "")
+		for target, want := range map[string]string{
+			"/v1beta/models/alias-of-m:generateContent":         "/v1beta/models/m:generateContent",
+			"/v1/models/gemini/m:streamGenerateContent?alt=sse": "/v1beta/models/m:streamGenerateContent",
+			"/v1beta/models/alias-of-m(high):generateContent":   "/v1beta/models/m(high):generateContent",
+			"/v1beta/models/alias%2dof-m:streamGenerateContent": "/v1beta/models/m:streamGenerateContent",
+		} {
+			require.Equal(t, http.StatusOK, r.post(target, body).status)
+			require.Equal(t, want, r.lastRequest().Path)
+			require.Equal(t, body, string(r.lastRequest().Body), name)
+		}
 	}
 }
 
@@ -151,23 +148,26 @@ func (d dialect) oddStreams() map[string][]byte {
 func TestRelay_PassesStreamsOnByteForByte(t *testing.T) {
 	t.Parallel()
 	for _, d := range formats() {
-		for name, stream := range d.oddStreams() {
-			for _, size := range []int{1, 7, 64 << 10} {
-				if len(stream)/size > 5000 {
-					continue // the giants only in large pieces
-				}
-				t.Run(fmt.Sprintf("%s/%s/%d bytes at once", d.name, name, size), func(t *testing.T) {
-					t.Parallel()
-					reply := fake.Reply{Header: http.Header{"Content-Type": {"text/event-stream"}}, Chunks: pieces(stream, size)}
-					r := start(t, setup{kinds: []string{d.kind}, script: first(reply)})
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			var upstream saying
+			r := start(t, setup{kinds: []string{d.kind}, script: upstream.script})
+			served := 0
+			for name, stream := range d.oddStreams() {
+				for _, size := range []int{1, 7, 64 << 10} {
+					if len(stream)/size > 5000 {
+						continue // the long ones only in large pieces
+					}
+					upstream.say(fake.Reply{Header: http.Header{"Content-Type": {"text/event-stream"}}, Chunks: pieces(stream, size)})
 					got := r.ask(d, true)
 					require.NoError(t, got.err)
-					require.Equal(t, digest(stream), digest(got.body))
+					require.Equal(t, string(stream), string(got.body), "%s, %d bytes at once", name, size)
 					require.Equal(t, "text/event-stream", got.header.Get("Content-Type"))
-					require.Equal(t, providers.Success, r.attempted("a", 1).Outcome.Kind)
-				})
+					served++
+					require.Equal(t, providers.Success, r.attempted("a", served).Outcome.Kind, "%s, %d bytes at once", name, size)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -192,6 +192,9 @@ func TestRelay_PassesArraysOnByteForByte(t *testing.T) {
 	t.Parallel()
 	d := dialects()[4]
 	whole := d.want(true)
+	var upstream saying
+	r := start(t, setup{kinds: []string{d.kind}, script: upstream.script})
+	served := 0
 	for name, array := range map[string]string{
 		"as it is":    whole,
 		"odd spacing": " \n" + strings.ReplaceAll(whole, ",\n", "\r\n\t,\r\n\r\n") + "\n\n ",
@@ -199,15 +202,12 @@ func TestRelay_PassesArraysOnByteForByte(t *testing.T) {
 		"brackets":    strings.Replace(whole, "word1", `]}[{\"\\`, 1),
 	} {
 		for _, size := range []int{1, 7, 64 << 10} {
-			t.Run(fmt.Sprintf("%s/%d bytes at once", name, size), func(t *testing.T) {
-				t.Parallel()
-				reply := fake.Reply{Header: http.Header{"Content-Type": {"application/json"}}, Chunks: pieces([]byte(array), size)}
-				r := start(t, setup{kinds: []string{d.kind}, script: first(reply)})
-				got := r.ask(d, true)
-				require.NoError(t, got.err)
-				require.Equal(t, array, string(got.body))
-				require.Equal(t, providers.Success, r.attempted("a", 1).Outcome.Kind)
-			})
+			upstream.say(fake.Reply{Header: http.Header{"Content-Type": {"application/json"}}, Chunks: pieces([]byte(array), size)})
+			got := r.ask(d, true)
+			require.NoError(t, got.err)
+			require.Equal(t, array, string(got.body), "%s, %d bytes at once", name, size)
+			served++
+			require.Equal(t, providers.Success, r.attempted("a", served).Outcome.Kind, name)
 		}
 	}
 }

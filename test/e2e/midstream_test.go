@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func TestSE2_AResetAfterTheFirstByteIsToldInTheStream(t *testing.T) {
 			require.NoError(t, err)
 			close(seen)
 			got := read(t, resp)
-			got.body = append(begin, got.body...)
+			got.body = slices.Concat(begin, got.body)
 			d.requireBroken(t, got, sent, "upstream_error")
 			r.requireFailed(providers.Transient)
 		})

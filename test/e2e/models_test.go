@@ -98,10 +98,10 @@ func TestModels_UnknownOnesAndMissingKeysAreToldInTheDialect(t *testing.T) {
 		t.Run(tt.d.name+tt.target, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, setup{})
-			r.requireRefused(tt.d, r.get(tt.target+"/nope", tt.header, tt.value), http.StatusNotFound, "model_not_found")
+			r.requireRefused(t, tt.d, r.get(tt.target+"/nope", tt.header, tt.value), http.StatusNotFound, "model_not_found")
 			noKey := []string{tt.header, tt.value, "Authorization", "Bearer wrong"}
-			r.requireRefused(tt.d, r.get(tt.target, noKey...), http.StatusUnauthorized, "invalid_api_key")
-			r.requireRefused(tt.d, r.get(tt.target+"/m", noKey...), http.StatusUnauthorized, "invalid_api_key")
+			r.requireRefused(t, tt.d, r.get(tt.target, noKey...), http.StatusUnauthorized, "invalid_api_key")
+			r.requireRefused(t, tt.d, r.get(tt.target+"/m", noKey...), http.StatusUnauthorized, "invalid_api_key")
 		})
 	}
 }
@@ -270,8 +270,8 @@ func TestFormats_WhatIsServedOnlyInAnotherIsNotImplemented(t *testing.T) {
 			t.Run(d.name+" at "+kind, func(t *testing.T) {
 				t.Parallel()
 				r := start(t, setup{kinds: []string{kind}})
-				r.requireRefused(d, r.ask(d, false), http.StatusNotImplemented, "format_not_supported")
-				r.requireRefused(d, r.ask(d, true), http.StatusNotImplemented, "format_not_supported")
+				r.requireRefused(t, d, r.ask(d, false), http.StatusNotImplemented, "format_not_supported")
+				r.requireRefused(t, d, r.ask(d, true), http.StatusNotImplemented, "format_not_supported")
 			})
 		}
 	}

@@ -241,7 +241,7 @@ func testEmbeddedDefault(t *testing.T, p program) {
 
 const words = 30
 
-// saying is a request that the simulator answers slowly.
-func saying(stream bool) string {
+// slowly is a request that the simulator takes its time for.
+func slowly(stream bool) string {
 	return fmt.Sprintf(`{"model":"main","stream":%t,"messages":[{"role":"user","content":"[[words=%d]] [[chunk=20ms]]"}]}`, stream, words)
 }

@@ -275,6 +275,14 @@ func (r *rig) served() []string {
 	return ids
 }
 
+// lastRequest returns what the upstream was asked last.
+func (r *rig) lastRequest() fake.Request {
+	r.t.Helper()
+	requests := r.upstream.Requests()
+	require.NotEmpty(r.t, requests)
+	return requests[len(requests)-1]
+}
+
 // view returns what the gateway tells of one credential.
 func (r *rig) view(id string) actors.CredentialView {
 	r.t.Helper()

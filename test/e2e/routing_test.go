@@ -201,7 +201,7 @@ func TestExhausted_NobodyUsable(t *testing.T) {
 				}
 			}})
 			got := r.ask(d, true)
-			r.requireRefused(d, got, http.StatusServiceUnavailable, "no_credential_available")
+			r.requireRefused(t, d, got, http.StatusServiceUnavailable, "no_credential_available")
 			require.Contains(t, gjson.GetBytes(got.body, "error.message").Str, "3 disabled")
 		})
 	}
@@ -288,7 +288,7 @@ func TestSE21_AnOddModelNameMakesNoOddError(t *testing.T) {
 		r := start(t, setup{kinds: []string{d.kind}})
 		for _, model := range []string{`a\"b`, `\u0000`, `<script>`, `💥`, `\ud83d`} {
 			got := r.post(d.plain, `{"model":"`+model+`"}`)
-			r.requireRefused(d, got, http.StatusNotFound, "model_not_found")
+			r.requireRefused(t, d, got, http.StatusNotFound, "model_not_found")
 		}
 	}
 }

@@ -152,7 +152,7 @@ func TestAPIKeys_AnAllowListHidesAllOtherModels(t *testing.T) {
 			}})
 			limited := []string{"Authorization", "Bearer " + clientMark + "two"}
 			got := r.ask(d, false, limited...)
-			r.requireRefused(d, got, http.StatusNotFound, "model_not_found")
+			r.requireRefused(t, d, got, http.StatusNotFound, "model_not_found")
 			require.Equal(t, http.StatusOK, r.ask(d, false).status, "another key may")
 			allowed := strings.NewReplacer(`"m"`, `"alias-of-m"`, "/m:", "/alias-of-m:")
 			got = r.post(allowed.Replace(d.plain), allowed.Replace(d.question1), limited...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func TestShutdown_TellsAStreamThatOutlivesTheGrace(t *testing.T) {
 			end()
 			require.EqualError(t, r.gateway.Shutdown(over), "1 requests were cut off")
 			got := read(t, resp)
-			got.body = append(begin, got.body...)
+			got.body = slices.Concat(begin, got.body)
 			d.requireBroken(t, got, sent, "shutting_down")
 		})
 	}

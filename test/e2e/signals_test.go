@@ -50,8 +50,9 @@ func testSIGTERMUnderLoad(t *testing.T, p program) {
 		<-arrived
 	}
 	for range each {
-		resp := r.open(r.request(http.MethodPost, d.streamed, saying(true)))
-		defer resp.Body.Close()
+		resp := r.open(r.request(http.MethodPost, d.streamed, slowly(true)))
+		whole := resp.Body
+		t.Cleanup(func() { _ = whole.Close() })
 		body := bufio.NewReader(resp.Body)
 		line, err := body.ReadString('\n')
 		require.NoError(t, err)
@@ -59,7 +60,7 @@ func testSIGTERMUnderLoad(t *testing.T, p program) {
 		resp.Body = struct {
 			io.Reader
 			io.Closer
-		}{body, resp.Body}
+		}{body, whole}
 		streams = append(streams, resp)
 	}
 	process.signal(syscall.SIGTERM)
@@ -146,7 +147,7 @@ func testTLS(t *testing.T, p program) {
 	process := p.start(t, config, "serve")
 	r := process.rig()
 	r.client = trusted.Client()
-	resp := r.open(r.request(http.MethodPost, "/v1/chat/completions", saying(true)))
+	resp := r.open(r.request(http.MethodPost, "/v1/chat/completions", slowly(true)))
 	require.Equal(t, 2, resp.ProtoMajor)
 	got := read(t, resp)
 	require.NoError(t, got.err)
