@@ -187,7 +187,7 @@ func credential(c config.Credential, u builtUpstream) *providers.Credential {
 func headers(m map[string]string) []providers.Header {
 	var hs []providers.Header
 	for name, value := range m {
-		hs = append(hs, providers.Header{Name: name, Value: value})
+		hs = append(hs, providers.Header{Name: name, Value: providers.NewSecret(value)})
 	}
 	slices.SortFunc(hs, func(a, b providers.Header) int { return strings.Compare(a.Name, b.Name) })
 	return hs

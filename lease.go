@@ -41,15 +41,22 @@ func (g *Gateway) Acquire(ctx context.Context, r Request) (*Lease, error) {
 	l, err := g.engine.Acquire(ctx, actors.Acquire{
 		Model: r.Model, Format: r.Format, Session: actors.SessionNamed(r.Session, r.Model), Exclude: r.Exclude,
 	})
-	switch {
-	case errors.Is(err, actors.ErrStopped):
-		return nil, ErrStopped
-	case errors.Is(err, actors.ErrOverloaded):
-		return nil, ErrOverloaded
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, ours(err)
 	}
 	return &Lease{gateway: g, lease: l}, nil
+}
+
+// ours returns the engine's error as this package promises it.
+func ours(err error) error {
+	switch {
+	case errors.Is(err, actors.ErrStopped):
+		return ErrStopped
+	case errors.Is(err, actors.ErrOverloaded):
+		return ErrOverloaded
+	default:
+		return err
+	}
 }
 
 // Errors of Acquire besides the types below.

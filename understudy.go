@@ -110,7 +110,7 @@ func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if err := g.engine.Apply(ctx, built.plan(cfg)); err != nil {
-		return nil, fmt.Errorf("apply the configuration: %w", err)
+		return nil, ours(err)
 	}
 	g.builder.adopt(built)
 	g.server.Apply(cfg.Live)
@@ -144,10 +144,7 @@ type Snapshot = actors.Snapshot
 // Snapshot returns what the gateway knows now.
 func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
 	s, err := g.engine.Snapshot(ctx)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("take a snapshot: %w", err)
-	}
-	return s, nil
+	return s, ours(err)
 }
 
 // Event is one fact about credentials, models, sessions, attempts or supervision.

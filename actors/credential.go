@@ -12,8 +12,8 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages a credential takes, besides configure and announce. It answers none itself: a
-// grant, for a model that the router has not met yet, is handed on to that model.
+// Messages a credential takes, besides configure and announce. It answers
+// rotate. A grant, for a model that the router has not met yet, is handed on to that model.
 type (
 	// rotate brings a changed description: another secret, other lists.
 	rotate struct{ credential *providers.Credential }
@@ -86,6 +86,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.wake(c)
 	case rotate:
 		a.rotate(c, msg.credential)
+		c.Respond(rotated{})
 	case configure:
 		a.settings = msg.settings
 		a.broadcast(c, msg)

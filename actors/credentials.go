@@ -18,6 +18,10 @@ type (
 	announce struct{}
 	// respawn is the alarm for a credential whose actor was given up.
 	respawn struct{ id providers.CredentialID }
+	// rotated says that a credential and its models follow a changed description.
+	rotated struct{}
+	// applyDue is the alarm after which apply is answered without having heard of all.
+	applyDue struct{}
 	// retired says that a removed credential has no open lease any more.
 	retired struct{ pid *actor.PID }
 )
@@ -60,7 +64,13 @@ type credentialsActor struct {
 	w          *wiring
 	settings   Settings
 	supervisor *stage.Backoff
+	applier    *actor.PID // waits for applied; nil = nobody does
+	rotating   int        // credentials that have not confirmed their change
+	alarm      stage.Alarm
 }
+
+// applyWithin bounds how long apply waits for credentials, some of which may be restarting.
+const applyWithin = time.Second
 
 // credentialsProps describes the one parent of an engine's credentials.
 func credentialsProps(w *wiring) *actor.Props {
@@ -85,10 +95,15 @@ func (a *credentialsActor) Receive(c actor.Context) {
 	case *actor.Started:
 		c.Request(c.Parent(), planWanted{})
 	case apply:
+		a.finishApply(c) // of an earlier plan
+		a.applier = c.Sender()
 		a.apply(c, msg.plan)
-		if c.Sender() != nil {
-			c.Respond(applied{})
+	case rotated:
+		if a.rotating--; a.rotating == 0 {
+			a.finishApply(c)
 		}
+	case applyDue:
+		a.finishApply(c)
 	case announce:
 		a.announce(c)
 	case modelsListed:
@@ -127,6 +142,21 @@ func (a *credentialsActor) apply(c actor.Context, plan Plan) {
 		}
 	}
 	c.Send(a.w.router, announced{})
+	if a.rotating == 0 {
+		a.finishApply(c)
+		return
+	}
+	a.alarm.At(c, time.Now().Add(applyWithin), applyDue{})
+}
+
+// finishApply answers whoever applied the present plan: whoever asks next is served by it.
+func (a *credentialsActor) finishApply(c actor.Context) {
+	a.alarm.Cancel()
+	a.rotating = 0
+	if a.applier != nil {
+		c.Send(a.applier, applied{})
+		a.applier = nil
+	}
 }
 
 // put adds a credential, or changes the one of that id.
@@ -143,7 +173,8 @@ func (a *credentialsActor) put(c actor.Context, credential *providers.Credential
 		return
 	}
 	if changed && row.pid != nil {
-		c.Send(row.pid, rotate{credential})
+		c.Request(row.pid, rotate{credential})
+		a.rotating++
 		a.tellJoined(c, row)
 	}
 }
@@ -219,6 +250,7 @@ func (a *credentialsActor) respawn(c actor.Context, id providers.CredentialID) {
 // cancelAlarms readies the memory for another incarnation, which spawns everything anew.
 func (a *credentialsActor) cancelAlarms() {
 	a.supervisor.Cancel()
+	a.alarm.Cancel()
 	clear(a.byPID)
 	for _, row := range a.rows {
 		if row.cancel != nil {

@@ -20,8 +20,9 @@
 //	router       acquire, refused, abandoned, joined, modelUp, modelDown,     denied, []ModelInfo
 //	             configure, modelsListed, listModels, announced,
 //	             sessionsAnnounced, settle, facts
-//	credentials  apply, announce, modelsListed, respawn, retired              applied
-//	credential   grant, wideOutcome, modelChanged, modelIdle, wake,           -
+//	credentials  apply, applyDue, announce, modelsListed, respawn, retired,   applied
+//	             rotated
+//	credential   grant, wideOutcome, modelChanged, modelIdle, wake,           rotated
 //	             rotate, configure, announce, retire
 //	model        grant, report, wake, rotate, wideRested, configure,          Lease
 //	             announce, retire

@@ -13,6 +13,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -32,6 +33,7 @@ type System struct {
 	asker     *stage.Asker
 	leases    atomic.Uint64 // numbers handed out
 	stopping  atomic.Bool
+	affinity  atomic.Bool   // sessions count
 	stopped   chan struct{} // closed when the guardian has stopped
 	err       error         // why, if by itself; read after stopped
 	mu        sync.Mutex
@@ -74,6 +76,9 @@ func newActorSystem(logger *slog.Logger) *actor.ActorSystem {
 // Errors: *UnknownModelError, *FormatError, *NoCredentialError, ErrOverloaded, ErrStopped,
 // or the cause of ctx.
 func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
+	if !s.affinity.Load() {
+		a.Session = session.Keys{}
+	}
 	for try := 1; !s.stopping.Load(); try++ {
 		question, id := a, s.leases.Add(1)
 		answer, err := s.asker.Ask(ctx, s.w.router, acquire{&question, id}, id)
@@ -133,8 +138,23 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // Apply makes plan the truth and returns when the next Acquire will follow it. Rests,
 // cursors and bindings of credentials that did not change are kept.
 func (s *System) Apply(ctx context.Context, plan Plan) error {
-	_, err := s.asker.Ask(ctx, s.w.guardian, apply{plan}, 0)
-	return err
+	answer, err := s.ask(ctx, s.w.guardian, apply{plan})
+	if err != nil {
+		return err
+	}
+	if _, ok := answer.(applied); !ok {
+		return ErrStopped
+	}
+	s.affinity.Store(plan.Settings.Routing.SessionAffinity)
+	return nil
+}
+
+// ask asks whoever is not part of serving a request.
+func (s *System) ask(ctx context.Context, pid *actor.PID, msg any) (any, error) {
+	if s.stopping.Load() {
+		return nil, ErrStopped
+	}
+	return s.asker.Ask(ctx, pid, msg, 0)
 }
 
 // ModelsListed tells what an upstream without configured models has. Until it is told, such
@@ -145,7 +165,7 @@ func (s *System) ModelsListed(upstream string, models []string) {
 
 // Models lists the names that clients can use now.
 func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
-	answer, err := s.asker.Ask(ctx, s.w.router, listModels{}, 0)
+	answer, err := s.ask(ctx, s.w.router, listModels{})
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +178,7 @@ func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
 
 // Snapshot returns what the engine knows at one instant.
 func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
-	answer, err := s.asker.Ask(ctx, s.w.ledger, takeSnapshot{}, 0)
+	answer, err := s.ask(ctx, s.w.ledger, takeSnapshot{})
 	if err != nil {
 		return Snapshot{}, err
 	}

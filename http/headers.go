@@ -33,9 +33,10 @@ func outboundHeader(client http.Header, c *providers.Credential) http.Header {
 // that may not leave the gateway is not copied this way either.
 func setConfigured(h, client http.Header, configured []providers.Header) {
 	for _, add := range configured {
-		source, isCopy := strings.CutPrefix(add.Value, "$")
+		value := add.Value.Reveal()
+		source, isCopy := strings.CutPrefix(value, "$")
 		if !isCopy {
-			h.Set(add.Name, add.Value)
+			h.Set(add.Name, value)
 			continue
 		}
 		source = textproto.CanonicalMIMEHeaderKey(source)

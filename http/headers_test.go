@@ -28,13 +28,13 @@ func TestOutboundHeader_PassesOnlyWhatConcernsTheUpstream(t *testing.T) {
 	}
 	credential := newPool(nil).credentials[0]
 	credential.Upstream.Headers = []providers.Header{
-		{Name: "x-team", Value: "a"},
-		{Name: "X-Copy", Value: "$anthropic-beta"},
-		{Name: "X-Absent", Value: "$X-Nothing"},
-		{Name: "X-Leak", Value: "$Authorization"},
-		{Name: "X-Both", Value: "upstream"},
+		{Name: "x-team", Value: providers.NewSecret("a")},
+		{Name: "X-Copy", Value: providers.NewSecret("$anthropic-beta")},
+		{Name: "X-Absent", Value: providers.NewSecret("$X-Nothing")},
+		{Name: "X-Leak", Value: providers.NewSecret("$Authorization")},
+		{Name: "X-Both", Value: providers.NewSecret("upstream")},
 	}
-	credential.Headers = []providers.Header{{Name: "X-Both", Value: "credential"}}
+	credential.Headers = []providers.Header{{Name: "X-Both", Value: providers.NewSecret("credential")}}
 	before := client.Clone()
 	require.Equal(t, http.Header{
 		"Anthropic-Version": {"2023-06-01"}, "Anthropic-Beta": {"a,b", "c"}, "Openai-Organization": {"o"},

@@ -148,7 +148,7 @@ func TestRelay_SendsTheBodyAgainOnAConnectionThatWasClosed(t *testing.T) {
 	t.Parallel()
 	pool := newPool(nil)
 	s := newTestServer(pool, live())
-	rest := `,"x":"` + strings.Repeat("x", smallBytes) + `"}`
+	rest := `,"x":"` + strings.Repeat("x", 4096) + `"}`
 	c := &call{body: s.buffers.Get(100)}
 	c.body.Bytes = append(c.body.Bytes, `{"model":"main"`+rest...)
 	c.modelAt.Start, c.modelAt.End = 9, 15

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/understudyhq/understudy/http/payload"
 )
 
 func TestTransport_BodiesOfEverySizeArriveWhole(t *testing.T) {
@@ -23,19 +25,18 @@ func TestTransport_BodiesOfEverySizeArriveWhole(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	pool := newPool(nil)
 	s := newTestServer(pool, live())
-	for _, size := range []int{0, 1, smallBytes - 50, smallBytes, 4096, 70_000, 5 << 20} {
+	for _, size := range []int{0, 1, 2900, 3 << 10, 4096, 70_000, 5 << 20} {
 		for name, model := range map[string][]byte{"as it came": nil, "another model": []byte(`"longer-than-before"`)} {
 			body := []byte(`{"model":"m","x":"` + strings.Repeat("y", size) + `"}`)
 			c := &call{body: s.buffers.Get(int64(len(body)))}
 			c.body.Bytes = append(c.body.Bytes, body...)
-			c.modelAt.Start, c.modelAt.End = 9, 12
 			want := body
 			if model != nil {
 				want = bytes.Replace(body, []byte(`"m"`), model, 1)
 			}
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, echo.URL, nil)
 			r.RequestURI = ""
-			r.Body, r.ContentLength = outbound(c, model, len(want)), int64(len(want))
+			r.Body, r.ContentLength = payload.Outbound(c.body, 9, 12, model), int64(len(want))
 			resp, err := transport.RoundTrip(r)
 			require.NoError(t, err, name)
 			got, err := io.ReadAll(resp.Body)

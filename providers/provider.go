@@ -95,8 +95,11 @@ type Upstream struct {
 func (u *Upstream) Speaks(f Format) bool { return slices.Contains(u.Formats, f) }
 
 // Header is one configured header. A Value of the form "$X-Foo" copies the client's
-// X-Foo, if it sent one.
-type Header struct{ Name, Value string }
+// X-Foo, if it sent one. Values may be secrets.
+type Header struct {
+	Name  string
+	Value Secret
+}
 
 // Credential is one secret at one upstream, with everything needed to use it. It is
 // immutable once built; a change makes a new one.

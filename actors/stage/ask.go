@@ -17,6 +17,7 @@ type Asker struct {
 	root *actor.RootContext
 	free chan *replyBox // bounded: what overflows is unregistered, not garbage collected
 	late func(answer any)
+	done atomic.Bool // nothing is kept for reuse any more
 }
 
 // NewAsker returns an asker that sends through root. late takes the answers nobody waits for
@@ -111,6 +112,10 @@ func (a *Asker) get() *replyBox {
 }
 
 func (a *Asker) put(box *replyBox) {
+	if a.done.Load() {
+		a.unregister(box)
+		return
+	}
 	select {
 	case a.free <- box:
 	default:
@@ -127,8 +132,10 @@ func (a *Asker) discard(box *replyBox) {
 
 func (a *Asker) unregister(box *replyBox) { a.root.ActorSystem().ProcessRegistry.Remove(box.pid) }
 
-// Close unregisters the idle boxes. No ask may follow.
+// Close unregisters the idle boxes. Asks that follow leave nothing behind either, but those
+// that are under way might: end them first.
 func (a *Asker) Close() {
+	a.done.Store(true)
 	for {
 		select {
 		case box := <-a.free:

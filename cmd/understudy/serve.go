@@ -217,5 +217,14 @@ func (s *service) stop(signals <-chan os.Signal) error {
 		s.logger.Warn("cutting off open requests", slog.Any("err", err))
 	}
 	err := s.gateway.Shutdown(ctx)
+	// Those that were cut off have been told so, but the telling may still be on its way.
+	flush, cancelFlush := context.WithTimeout(context.Background(), flushGrace)
+	defer cancelFlush()
+	if s.server.Shutdown(flush) == nil {
+		return err
+	}
 	return errors.Join(err, s.server.Close())
 }
+
+// flushGrace is how long clients that were cut off may take to read that they were.
+const flushGrace = time.Second

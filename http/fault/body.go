@@ -209,8 +209,8 @@ func Event(f providers.Format, e *Error, requestID string, seen tap.Progress) []
 			},
 		}))
 	case providers.Gemini:
-		// Google's SDKs look for LF LF before CR LF CR LF: an event ending in the first
-		// would swallow the upstream's, which end in the second.
+		// Google's SDKs look for a blank line of LF before one of CRLF: an event that
+		// ends in the first would swallow the upstream's, which end in the second.
 		return append(append([]byte("data: "), Body(f, e, requestID)...), "\r\n\r\n"...)
 	default:
 		return sse.Append(nil, "", Body(f, e, requestID))

@@ -20,11 +20,21 @@ import (
 
 // What may end an attempt or a request early, besides errors of the network. They are the
 // causes of canceled contexts.
-var (
-	ErrFirstByteTimeout = errors.New("the upstream's answer did not begin in time")
-	ErrIdleTimeout      = errors.New("the upstream's answer fell silent")
-	ErrShuttingDown     = errors.New("the gateway is shutting down")
+const (
+	ErrFirstByteTimeout = timeoutError("the upstream's answer did not begin in time")
+	ErrIdleTimeout      = timeoutError("the upstream's answer fell silent")
 )
+
+// ErrShuttingDown is another of them.
+var ErrShuttingDown = errors.New("the gateway is shutting down")
+
+// timeoutError says what took too long. Like the network's own, it says that it is one.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+
+// Timeout reports true.
+func (timeoutError) Timeout() bool { return true }
 
 // What may be wrong with an answer that arrived.
 var (

@@ -61,12 +61,18 @@ func (t *Tap) Feed(chunk []byte) error {
 	return t.events.Feed(chunk, t.take)
 }
 
-// Close takes the end of the stream. Its errors are Feed's.
+// Close takes the end of the stream. Its errors are Feed's. A last event without its blank
+// line counts if it is whole, as upstreams do end with a bare [DONE]; half of one is none.
 func (t *Tap) Close() error {
 	if t.array != nil {
 		return nil
 	}
-	return t.events.Close(t.take)
+	return t.events.Close(func(e sse.Event) error {
+		if !gjson.ValidBytes(e.Data) && !bytes.Equal(e.Data, []byte("[DONE]")) {
+			return nil
+		}
+		return t.take(e)
+	})
 }
 
 // IsArray reports whether the stream is a JSON array, not one of events.
