@@ -24,7 +24,7 @@ type mailbox struct {
 	root       *actor.RootContext
 	invoker    actor.MessageInvoker
 	dispatcher actor.Dispatcher
-	turn       func() // process, made once
+	turn       func() // process or processFresh, made once
 }
 
 // Answers that a mailbox gives in place of its actor. Both carry the message back.
@@ -81,6 +81,9 @@ func (m *mailbox) wake() {
 func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
 	m.mu.Lock()
 	m.invoker, m.dispatcher, m.turn = invoker, dispatcher, m.process
+	if _, fresh := dispatcher.(ownTurn); fresh {
+		m.turn = m.processFresh
+	}
 	if m.system.empty() && m.user.empty() {
 		m.mu.Unlock()
 		return
@@ -100,9 +103,14 @@ func (m *mailbox) UserMessageCount() int {
 
 // process handles messages until none is left.
 func (m *mailbox) process() {
-	growStack(0)
 	for !m.run() {
 	}
+}
+
+// processFresh is process for a goroutine that has done nothing yet.
+func (m *mailbox) processFresh() {
+	growStack(0)
+	m.process()
 }
 
 // growStack makes the stack of a fresh goroutine large enough for a turn, at once and while
