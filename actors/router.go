@@ -77,7 +77,8 @@ func (d denied) Question() uint64  { return d.id }
 type binding struct {
 	bound  providers.CredentialID // served last
 	likely providers.CredentialID // picked, but has not served yet: the first burst follows it
-	open   int                    // picks of likely that have not ended
+	open   int32                  // picks of likely that have not ended
+	seat   int32                  // where in its ring bound or likely was found last
 }
 
 // settleWithin bounds how long a new router waits to be told all.
@@ -248,11 +249,16 @@ func (r *router) sessionSlot(ring *roster.Ring[*actor.PID], msg acquire) *roster
 		if !ok || key.IsZero() {
 			continue
 		}
-		if s := ring.Seated(b.bound, msg.Exclude); s != nil {
+		if s, at := ring.Seated(b.bound, b.seat, msg.Exclude); s != nil {
+			if at != b.seat {
+				b.seat = at
+				r.bindings[key] = b
+			}
 			return s
 		}
-		if s := ring.Seated(b.likely, msg.Exclude); s != nil {
+		if s, at := ring.Seated(b.likely, b.seat, msg.Exclude); s != nil {
 			b.open++
+			b.seat = at
 			r.bindings[key] = b
 			return s
 		}

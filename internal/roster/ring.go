@@ -100,15 +100,21 @@ func (r *Ring[O]) Pick(tried []providers.CredentialID) *Slot[O] {
 // Ready returns how many of r's slots are believed ready.
 func (r *Ring[O]) Ready() int { return r.ready.Len() }
 
-// Seated returns the slot of a credential if it is ready and tried does not name it.
-func (r *Ring[O]) Seated(id providers.CredentialID, tried []providers.CredentialID) *Slot[O] {
+// Seated returns the slot of a credential if it is ready and tried does not name it. hint is
+// the place where it was found last, or anything; at is where it is now. With a right hint
+// nothing is looked up, which matters when there are so many credentials that nothing of
+// them is in the processor's caches.
+func (r *Ring[O]) Seated(id providers.CredentialID, hint int32, tried []providers.CredentialID) (s *Slot[O], at int32) {
 	if id == "" || slices.Contains(tried, id) {
-		return nil
+		return nil, hint
+	}
+	if i := int(hint); i >= 0 && i < len(r.slots) && r.slots[i].member.credential.ID == id && r.ready.Has(i) {
+		return r.slots[i], hint
 	}
 	if i, ok := r.at[id]; ok && r.ready.Has(i) {
-		return r.slots[i]
+		return r.slots[i], int32(i)
 	}
-	return nil
+	return nil, hint
 }
 
 // Wake makes slots ready whose rest ended at or before now but whose owner has not said
