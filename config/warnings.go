@@ -36,7 +36,6 @@ func warnings() []warning {
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
 		{"retry.rounds", notYet, nil},
 		{"retry.max-wait", notYet, nil},
-		{"cooldown.disabled", notYet, nil},
 		{"logging.requests", notYet, nil},
 		{"providers[].kind", "has no adapter yet; its requests fail", is(KindVertex)},
 		{"providers[].proxy-url", notYet, nil},
