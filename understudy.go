@@ -102,6 +102,13 @@ func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	// What needs a restart stays as it is, and the rest must be valid with that: client keys
+	// must not go while the listener that does go on is open to the world.
+	running := *cfg
+	running.Boot = g.cfg.Boot
+	if err := running.Validate(g.options.hostKinds()...); err != nil {
+		return nil, fmt.Errorf("invalid configuration with what needs a restart unchanged: %w", err)
+	}
 	changes := config.Diff(g.cfg, cfg)
 	built, err := g.builder.build(cfg)
 	if err != nil {
@@ -115,14 +122,12 @@ func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
 	g.builder.adopt(built)
 	g.server.Apply(cfg.Live)
 	g.listings.watch(built.unlisted())
-	return g.keepBoot(cfg, changes)
+	return g.adopt(&running, changes)
 }
 
-// keepBoot notes cfg as the configuration, but for what needs a restart.
-func (g *Gateway) keepBoot(cfg *config.Config, changes []config.Change) ([]config.Change, error) {
-	next := *cfg
-	next.Boot = g.cfg.Boot
-	g.cfg = &next
+// adopt notes cfg as the running configuration and sorts out which changes are part of it.
+func (g *Gateway) adopt(cfg *config.Config, changes []config.Change) ([]config.Change, error) {
+	g.cfg = cfg
 	var refused RestartError
 	var applied []config.Change
 	for _, c := range changes {

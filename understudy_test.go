@@ -92,6 +92,21 @@ func TestApply_ChangesAtOnceAndSaysWhat(t *testing.T) {
 	})
 }
 
+func TestApply_KeepsKeysWhileTheListenerIsOpenToTheWorld(t *testing.T) {
+	t.Parallel()
+	cfg := config.EmbeddedDefault()
+	cfg.Listen = "0.0.0.0:8317"
+	cfg.APIKeys = []config.APIKey{{Key: "k-0123456789"}}
+	inGateway(t, cfg, func(t *testing.T, gw *understudy.Gateway) {
+		status, _ := post(t, gw, "/v1/chat/completions", question)
+		require.Equal(t, 401, status)
+		_, err := gw.Apply(config.EmbeddedDefault()) // no keys, on loopback: valid, but only after a restart
+		require.ErrorContains(t, err, "api-keys")
+		status, _ = post(t, gw, "/v1/chat/completions", question)
+		require.Equal(t, 401, status)
+	})
+}
+
 func TestApply_TheSameAgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	inGateway(t, config.EmbeddedDefault(), func(t *testing.T, gw *understudy.Gateway) {

@@ -53,6 +53,9 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 	defer func() {
 		in.outcome = o.Kind
 		s.pool.Report(lease, o)
+		if o.Retryable() {
+			in.logFailure(lease, o)
+		}
 	}()
 	a := attempt{server: s, in: in, call: c, lease: lease, out: out}
 	defer a.end()

@@ -180,13 +180,16 @@ func (in *inbound) log() {
 	if in.route.always {
 		level = slog.LevelDebug
 	}
+	status := in.w.Status
+	switch {
+	case in.gone:
+		status = statusClientGone
+	case status >= http.StatusInternalServerError:
+		level = slog.LevelWarn
+	}
 	ctx := in.r.Context()
 	if !in.server.logger.Enabled(ctx, level) {
 		return
-	}
-	status := in.w.Status
-	if in.gone {
-		status = statusClientGone
 	}
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
@@ -216,6 +219,21 @@ func (in *inbound) log() {
 		attrs = append(attrs, slog.String("err", in.err.Error()))
 	}
 	in.server.logger.LogAttrs(ctx, level, "request served", attrs...)
+}
+
+// logFailure writes a line about an attempt that says something about its credential. The
+// client may see nothing of it.
+func (in *inbound) logFailure(l actors.Lease, o providers.Outcome) {
+	in.server.logger.LogAttrs(in.r.Context(), slog.LevelWarn, "attempt failed",
+		slog.String("request_id", in.id),
+		slog.Int("attempt", in.attempts),
+		slog.String("provider", l.Credential.Upstream.Name),
+		slog.String("credential", string(l.Credential.ID)),
+		slog.String("model", l.Model),
+		slog.String("outcome", string(o.Kind)),
+		slog.Int("status", o.Status),
+		slog.String("err", o.Reason),
+	)
 }
 
 // requestID returns the client's request id if it sent a sane one, else a new one.

@@ -209,7 +209,7 @@ func TestRequestID_TakesOnlySaneOnes(t *testing.T) {
 	require.NotEqual(t, first.Header().Get("X-Request-Id"), second.Header().Get("X-Request-Id"))
 }
 
-func TestLog_HasOneLineWithKnownKeysAndNoSecret(t *testing.T) {
+func TestLog_HasALineForARequestAndForEachFailureAndNoSecret(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	settings := live()
@@ -219,9 +219,18 @@ func TestLog_HasOneLineWithKnownKeysAndNoSecret(t *testing.T) {
 	send(s, "POST", "/v1/messages?key=client-secret", chatBody, "X-Request-Id", "r1", "X-Session-ID", "session-in-clear")
 	send(s, "GET", "/healthz", "")
 
-	require.Equal(t, 1, strings.Count(out.String(), "\n"), "health checks are for the debug level")
-	var line map[string]any
-	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 2, "health checks are for the debug level")
+	var failed, line map[string]any
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &failed))
+	delete(failed, "time")
+	require.NotEmpty(t, failed["err"])
+	delete(failed, "err")
+	require.Equal(t, map[string]any{
+		"level": "WARN", "msg": "attempt failed", "request_id": "r1", "attempt": 1.0, "provider": "up", "credential": "a",
+		"model": "m", "outcome": "transient", "status": 500.0,
+	}, failed)
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &line))
 	require.Greater(t, line["duration"], 0.0)
 	require.Len(t, line["session"], 32)
 	for _, key := range []string{"time", "duration", "session"} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/understudyhq/understudy"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
 )
 
 func checkCommand() *cobra.Command {
@@ -26,6 +27,9 @@ func checkCommand() *cobra.Command {
 			if err := understudy.Check(cfg); err != nil {
 				return err
 			}
+			if _, err := certificate(cfg.TLS); err != nil {
+				return err
+			}
 			return describe(c.OutOrStdout(), cfg, source)
 		},
 	}
@@ -37,10 +41,13 @@ func addFileFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default config.yaml, else the embedded default)")
 }
 
+// embedded names the configuration that runs without a file.
+const embedded = "embedded default"
+
 // describe prints what would run with cfg, secrets masked.
 func describe(w io.Writer, cfg *config.Config, source string) error {
 	if source == "" {
-		source = "embedded default"
+		source = embedded
 	}
 	fmt.Fprintf(w, "%s is valid\n\nlisten %s, %d client keys, strategy %s, session affinity %t\n\n",
 		source, cfg.Listen, len(cfg.APIKeys), cfg.Routing.Strategy, cfg.Routing.SessionAffinity)
@@ -59,20 +66,40 @@ func describe(w io.Writer, cfg *config.Config, source string) error {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), masked(c.APIKey), state)
 		}
 	}
-	fmt.Fprintln(t, "\nMODEL\tPROVIDER\tALIASES")
-	for _, p := range cfg.Providers {
-		if len(p.Models) == 0 {
-			fmt.Fprintf(t, "(as the upstream lists)\t%s\t-\n", p.Name)
+	describeModels(t, cfg)
+	if source != embedded {
+		for _, warning := range cfg.Warnings() {
+			fmt.Fprintf(t, "\nwarning: %s", warning)
 		}
-		for _, m := range p.Models {
-			fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, p.Name, orDash(strings.Join(m.Alias, ",")))
-		}
-	}
-	for _, warning := range cfg.Warnings() {
-		fmt.Fprintf(t, "\nwarning: %s", warning)
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
+}
+
+// describeModels prints the models and how many credentials may serve each.
+func describeModels(w io.Writer, cfg *config.Config) {
+	fmt.Fprintln(w, "\nMODEL\tPROVIDER\tALIASES\tPREFIX\tCREDENTIALS")
+	for _, p := range cfg.Providers {
+		if len(p.Models) == 0 {
+			fmt.Fprintf(w, "(as the upstream lists)\t%s\t-\t%s\t%d\n", p.Name, orDash(p.Prefix), len(p.Credentials))
+		}
+		for _, m := range p.Models {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", m.Name, p.Name, orDash(strings.Join(m.Alias, ",")), orDash(p.Prefix), serving(p, m.Name))
+		}
+	}
+}
+
+// serving counts the enabled credentials of p that may be used for model.
+func serving(p config.Provider, model string) int {
+	n := 0
+	for _, c := range p.Credentials {
+		listed := len(c.Models) == 0 || providers.MatchAny(c.Models, model)
+		excluded := providers.MatchAny(c.ExcludeModels, model) || providers.MatchAny(p.ExcludeModels, model)
+		if listed && !excluded && !c.Disabled {
+			n++
+		}
+	}
+	return n
 }
 
 func orDash(s string) string {

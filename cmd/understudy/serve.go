@@ -66,9 +66,7 @@ func newService(file string) (*service, error) {
 	if s.gateway, err = understudy.New(cfg, understudy.WithLogger(s.logger), understudy.WithVersion(version)); err != nil {
 		return nil, err
 	}
-	if source != "" {
-		s.warn(cfg)
-	}
+	s.warn(cfg)
 	if s.listener, err = listen(cfg); err != nil {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
@@ -110,23 +108,39 @@ func setLevel(v *slog.LevelVar, name string) {
 }
 
 func listen(cfg *config.Config) (net.Listener, error) {
+	cert, err := certificate(cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	if cfg.TLS.CertFile == "" {
+	if cert == nil {
 		return l, nil
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("tls: %w", err), l.Close())
-	}
 	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}), nil
 }
 
+// certificate loads what is served over TLS; nil = nothing is.
+func certificate(files config.TLS) (*tls.Certificate, error) {
+	if files.CertFile == "" {
+		return nil, nil //nolint:nilnil // no certificate is no error
+	}
+	cert, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert-file, tls.key-file: %w", err)
+	}
+	return &cert, nil
+}
+
+// warn logs what of cfg has no effect. Nobody chose the embedded default's.
 func (s *service) warn(cfg *config.Config) {
+	if s.source == "" {
+		return
+	}
 	for _, w := range cfg.Warnings() {
 		s.logger.Warn("configuration", slog.String("warning", w))
 	}
@@ -172,7 +186,13 @@ func (s *service) greet(c *cobra.Command) {
 
 // reload applies the file as it is now. If it is not valid, everything stays as it was.
 func (s *service) reload() {
-	cfg, _, err := loadConfig(s.file)
+	// A file that was there once must be there: without it the embedded default would take
+	// the place of the operator's upstreams and keys.
+	file := s.file
+	if file == "" {
+		file = s.source
+	}
+	cfg, source, err := loadConfig(file)
 	if err != nil {
 		s.logger.Error("configuration not reloaded", slog.Any("err", err))
 		return
@@ -189,7 +209,7 @@ func (s *service) reload() {
 		s.logger.Info("configuration reloaded", slog.Int("changes", len(changes)))
 	}
 	setLevel(s.level, cfg.Logging.Level)
-	s.cfg = cfg
+	s.cfg, s.source = cfg, source
 	s.warn(cfg)
 }
 
