@@ -21,7 +21,15 @@ func (s *Server) readBody(in *inbound) (*payload.Buffer, error) {
 	// Not every writer knows deadlines; those that have no connection need none.
 	conn := http.NewResponseController(in.w.Writer)
 	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	b, err := s.decodeBody(in, limit)
+	if err == nil {
+		in.received = true
+		_ = conn.SetReadDeadline(time.Time{})
+	}
+	return b, err
+}
+
+func (s *Server) decodeBody(in *inbound, limit int64) (*payload.Buffer, error) {
 	if in.r.ContentLength > limit {
 		return nil, fault.TooLarge(limit)
 	}

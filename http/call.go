@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/understudyhq/understudy/actors"
@@ -120,14 +121,24 @@ func sessionBody(r peek.Request) session.Body {
 }
 
 // cutSuffix splits the reasoning suffix off a model name: "gpt(high)" is "gpt" and "(high)".
+// What is no level and no number of tokens is part of the name.
 func cutSuffix(model string) (name, suffix string) {
 	if !strings.HasSuffix(model, ")") {
 		return model, ""
 	}
-	if i := strings.LastIndexByte(model, '('); i > 0 && i < len(model)-len("()") {
+	i := strings.LastIndexByte(model, '(')
+	if i <= 0 {
+		return model, ""
+	}
+	switch effort := model[i+1 : len(model)-1]; effort {
+	case "none", "auto", "minimal", "low", "medium", "high", "xhigh", "max":
+		return model[:i], model[i:]
+	default:
+		if _, err := strconv.ParseUint(effort, 10, 31); err != nil {
+			return model, ""
+		}
 		return model[:i], model[i:]
 	}
-	return model, ""
 }
 
 // relayCall serves every route whose body names the model.

@@ -3,8 +3,10 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
@@ -58,6 +60,9 @@ func (a *attempt) run() result {
 	a.watchdog.start(a.in.settings.firstByte)
 	resp, err := a.lease.Credential.Transport.RoundTrip(req)
 	if err != nil {
+		if strings.Contains(err.Error(), headersTooLarge) {
+			return a.headersRefused(err)
+		}
 		return a.broken(nil, causeOf(a.ctx, err))
 	}
 	defer resp.Body.Close()
@@ -80,8 +85,12 @@ func (a *attempt) receive(resp *http.Response) result {
 		return a.broken(resp, err)
 	}
 	defer done()
-	if resp.StatusCode/100 != 2 {
+	switch resp.StatusCode / 100 {
+	case 2:
+	case 4, 5:
 		return a.refused(resp, body)
+	default: // a redirect, too: clients would take their keys to where it leads
+		return a.broken(resp, fmt.Errorf("%w: status %d", fault.ErrMalformedAnswer, resp.StatusCode))
 	}
 	o := a.classify(resp, nil, nil)
 	if o.Kind != providers.Success {
@@ -121,20 +130,25 @@ func (a *attempt) broken(resp *http.Response, cause error) result {
 	return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: o.Retryable()}}
 }
 
+// headersTooLarge is how net/http says that an HTTP/2 upstream takes no headers of this size.
+const headersTooLarge = "request header list larger than peer's advertised limit"
+
+// headersRefused is the result of an attempt whose headers are too large. It is the client's
+// fault, and no credential's.
+func (a *attempt) headersRefused(err error) result {
+	o := providers.Outcome{Kind: providers.RequestFault, Reason: "headers too large"}
+	return result{outcome: o, failure: &failure{outcome: o, cause: fault.HeadersTooLarge(err)}}
+}
+
 // unsendable is the result of an attempt for which no request could be built. The
 // credential has nothing to do with it; one of another provider may do.
 func (a *attempt) unsendable(err error) result {
 	o := providers.Outcome{Kind: providers.RequestFault, Reason: "operation not supported"}
-	cause := fault.Internal(err)
 	if errors.Is(err, providers.ErrUnsupported) {
-		cause = &fault.Error{
-			Status: http.StatusNotImplemented, Code: "operation_not_supported", Final: true, Cause: err,
-			Message: "The model's provider does not support this operation.",
-		}
-	} else {
-		o = providers.Outcome{Kind: providers.GatewayBug, Reason: "build request"}
+		return result{outcome: o, failure: &failure{outcome: o, cause: fault.NotSupported(err), next: true}}
 	}
-	return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: true}}
+	o.Reason = "model cannot be addressed"
+	return result{outcome: o, failure: &failure{outcome: o, cause: fault.ModelNotFound(a.call.model)}}
 }
 
 // interrupted returns the outcome of an attempt that the gateway or the client ended, and
@@ -156,5 +170,10 @@ func (a *attempt) classify(resp *http.Response, body []byte, err error) provider
 	if resp != nil {
 		answer.Status, answer.Header = resp.StatusCode, resp.Header
 	}
-	return a.lease.Credential.Upstream.Provider.Classify(answer)
+	o := a.lease.Credential.Upstream.Provider.Classify(answer)
+	if o.Kind == providers.ModelUnsupported && a.call.suffix != "" {
+		// It may be the suffix that the upstream does not know: no reason to rest the model.
+		o = providers.Outcome{Kind: providers.RequestFault, Status: o.Status, Reason: o.Reason}
+	}
+	return o
 }

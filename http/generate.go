@@ -100,6 +100,9 @@ func (in *inbound) fail(last *failure, wait time.Duration) error {
 	if wait > 0 && len(h["Retry-After"]) == 0 {
 		h.Set("Retry-After", strconv.FormatInt(fault.WholeSeconds(wait), 10))
 	}
+	if last.outcome.Kind == providers.RequestFault && len(h["X-Should-Retry"]) == 0 {
+		h.Set("X-Should-Retry", "false")
+	}
 	in.send(last.answer.status, last.answer.body)
 	return nil
 }

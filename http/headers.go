@@ -51,11 +51,11 @@ func isClientOnly(name string) bool {
 	switch name {
 	case "Authorization", "X-Api-Key", "X-Goog-Api-Key", "Cookie", "X-Management-Key",
 		"Host", "Content-Length", "Accept-Encoding", "Content-Encoding", "Expect",
-		"Forwarded", "X-Real-Ip", "Via":
+		"Forwarded", "X-Real-Ip", "Via", "Origin", "Referer":
 		return true
 	default:
 		return isHopByHop(name) ||
-			strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Understudy-")
+			strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Sec-Fetch-") || strings.HasPrefix(name, "X-Understudy-")
 	}
 }
 
@@ -92,7 +92,7 @@ func copyAnswerHeader(to, from http.Header) {
 		case "X-Request-Id":
 			to["X-Upstream-Request-Id"] = values
 		default:
-			if !isHopByHop(name) && !isNamed(named, name) {
+			if !isHopByHop(name) && !isNamed(named, name) && !strings.HasPrefix(name, "Access-Control-") {
 				to[name] = values
 			}
 		}

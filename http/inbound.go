@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +29,9 @@ const maxRequestIDBytes = 128
 
 // writeTimeout is how long a client may take nothing of its answer before it counts as gone.
 const writeTimeout = 2 * time.Minute
+
+// unreadBodyTimeout is how long a refused request may go on to send its body.
+const unreadBodyTimeout = time.Second
 
 // inbound is one HTTP request of a client, from its arrival to its line in the log.
 type inbound struct {
@@ -50,6 +56,7 @@ type inbound struct {
 	elsewhere time.Duration // spent in attempts that are over
 	err       error
 	gone      bool // nobody is left to answer
+	received  bool // the body has been read
 	limited   bool // a write deadline is set
 	cut       bool // the answer is not whole: break the connection, so that it shows
 }
@@ -74,13 +81,28 @@ func (in *inbound) run() error {
 	}
 	if !in.route.open {
 		if in.key = in.settings.keys.find(in.r); in.key == nil {
-			return &fault.Error{
-				Status: http.StatusUnauthorized, Code: "invalid_api_key", Final: true,
-				Message: "The API key is missing or wrong.",
-			}
+			return fault.InvalidKey()
 		}
 	}
+	if in.settings.keys.open != nil && !isLocalOrigin(in.r.Header.Get("Origin")) {
+		// Without keys whoever reaches the gateway may use it, but not every web page that
+		// somebody near it happens to look at.
+		return fault.OriginNotAllowed()
+	}
 	return in.route.serve(in)
+}
+
+// isLocalOrigin reports whether a browser's Origin is this machine, or there is none.
+func isLocalOrigin(origin string) bool {
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // finish ends every request, also one that panicked. It is deferred.
@@ -120,6 +142,10 @@ func (in *inbound) refuse(err error) {
 		in.gone = true
 		return
 	}
+	if !in.received && in.r.ContentLength != 0 {
+		// net/http reads what is left of a body before it answers, as long as that takes.
+		_ = http.NewResponseController(in.w.Writer).SetReadDeadline(time.Now().Add(unreadBodyTimeout))
+	}
 	e := fault.As(err)
 	h := in.w.Header()
 	if e.RetryAfter > 0 {
@@ -146,10 +172,22 @@ func (in *inbound) send(status int, body []byte) {
 	if in.r.Method == http.MethodHead {
 		return
 	}
-	in.limitWrites(time.Now().Add(writeTimeout))
-	if _, err := in.w.Write(body); err != nil {
+	if err := in.writeAll(body); err != nil {
 		in.gone = true
 	}
+}
+
+// writePiece is how much of an answer a client must take within writeTimeout.
+const writePiece = 256 << 10
+
+func (in *inbound) writeAll(body []byte) error {
+	for piece := range slices.Chunk(body, writePiece) {
+		in.limitWrites(time.Now().Add(writeTimeout))
+		if _, err := in.w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // limitWrites sets the deadline for writing to the client; zero = none.

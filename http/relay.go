@@ -74,7 +74,7 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o providers.Outcome) result {
 	a.server.pool.FirstByte(a.lease)
 	a.out.commit(resp)
-	if _, err := a.in.w.Write(begin); err != nil {
+	if err := a.in.writeAll(begin); err != nil {
 		return a.lost(err)
 	}
 	guarded := watched{r: body, dog: &a.watchdog, begun: true}
@@ -82,7 +82,7 @@ func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o pro
 	defer chunk.Release()
 	for {
 		n, err := guarded.Read(chunk.Bytes[:chunkBytes])
-		if _, werr := a.in.w.Write(chunk.Bytes[:n]); werr != nil {
+		if werr := a.in.writeAll(chunk.Bytes[:n]); werr != nil {
 			return a.lost(werr)
 		}
 		if errors.Is(err, io.EOF) {

@@ -83,8 +83,12 @@ func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 		k.heldAt = time.Now()
 		k.arm(holdBack)
 	}
+	// Only what is new can end an event, with up to three bytes of a blank line before it.
+	from := max(0, len(k.held)-3)
 	k.held = append(k.held, chunk...)
-	k.complete = t.Complete(k.held)
+	if n := t.Complete(k.held[from:]); n > 0 {
+		k.complete = from + n
+	}
 	if !release {
 		return nil
 	}
@@ -213,6 +217,7 @@ func (k *sink) tick() {
 	defer k.mu.Unlock()
 	switch {
 	case k.closed || k.resp == nil || k.err != nil:
+	case !k.committed && len(k.held) == 0:
 	case !k.committed:
 		if left := holdBack - time.Since(k.heldAt); left > 0 {
 			k.arm(left)

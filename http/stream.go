@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/providers"
@@ -137,6 +139,10 @@ func (a *attempt) streamError(t *tap.Tap, e *fault.Error) []byte {
 // payload. Should nobody else do better, the client gets it as a plain error.
 func (a *attempt) streamRefused(resp *http.Response, t *tap.Tap) result {
 	o := a.classify(resp, t.Failure, nil)
+	if !gjson.ValidBytes(t.Failure) { // nothing that a client could read
+		cause := fmt.Errorf("%w: an error that is no JSON", fault.ErrMalformedAnswer)
+		return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: o.Retryable()}}
+	}
 	h := resp.Header.Clone()
 	h.Set("Content-Type", "application/json")
 	return result{outcome: o, failure: &failure{outcome: o, next: o.Retryable(), answer: &wholeAnswer{

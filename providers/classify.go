@@ -106,7 +106,7 @@ func judge(status int, s Signals, call Call) Kind {
 
 // judgeStatus decides by status and text where the vendor's code says nothing.
 func judgeStatus(status int, s Signals, call Call) Kind {
-	text := searchable(s.Message)
+	text := ownWords(s.Message, call.Model)
 	switch status {
 	case http.StatusNotFound:
 		switch {
@@ -144,7 +144,7 @@ func scope(k Kind, s Signals, call Call) Scope {
 	case OutOfFunds, Unauthorized:
 		return ScopeCredential
 	case Forbidden:
-		if names(searchable(s.Message), call.Model) {
+		if names(ownWords(s.Message, call.Model), call.Model) {
 			return ScopeModel
 		}
 		return ScopeCredential

@@ -6,9 +6,31 @@ import "strings"
 // comes first, what it quotes from the prompt later.
 const maxMessage = 512
 
-func searchable(message string) string {
-	return strings.ToLower(message[:min(len(message), maxMessage)])
+// Searchable returns the part of an error message in which a vendor's own words can be
+// looked for: its beginning in lower case, without what stands in quotes. Vendors quote
+// what the request said, and a request must not be able to speak for its vendor.
+func Searchable(message string) string { return ownWords(message, "") }
+
+// ownWords is Searchable, but for model, which stays if it is quoted.
+func ownWords(message, model string) string {
+	text := strings.ToLower(message[:min(len(message), maxMessage)])
+	var own strings.Builder
+	for i := 0; i < len(text); i++ {
+		if isQuote(text[i]) && (i == 0 || !isWord(text[i-1])) { // not an apostrophe
+			if end := strings.IndexByte(text[i+1:], text[i]); end >= 0 {
+				if quoted := text[i+1 : i+1+end]; quoted == strings.ToLower(model) {
+					own.WriteString(quoted)
+				}
+				i += end + 1
+				continue
+			}
+		}
+		own.WriteByte(text[i])
+	}
+	return own.String()
 }
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
 
 // blamesModel reports whether text says that this account cannot use the model, as
 // opposed to a request that asks the model for something it cannot do. It is strict: a

@@ -78,7 +78,7 @@ func newService(file string) (*service, error) {
 const (
 	readHeaderTimeout = 30 * time.Second
 	idleTimeout       = 3 * time.Minute
-	maxHeaderBytes    = 256 << 10
+	maxHeaderBytes    = 64 << 10
 )
 
 func newServer(h http.Handler, logger *slog.Logger) *http.Server {

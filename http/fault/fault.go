@@ -245,3 +245,32 @@ func joinReasons(reasons map[string]int) string {
 func WholeSeconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Second-1)/time.Second))
 }
+
+// InvalidKey means that the client gave no key, or a wrong one.
+func InvalidKey() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Final: true, Message: "The API key is missing or wrong."}
+}
+
+// OriginNotAllowed means that a web page from elsewhere asks a gateway without client keys.
+func OriginNotAllowed() *Error {
+	return &Error{
+		Status: http.StatusForbidden, Code: "origin_not_allowed", Final: true,
+		Message: "Without client keys the gateway serves no web pages from elsewhere.",
+	}
+}
+
+// HeadersTooLarge means that the upstream would not take the request's headers.
+func HeadersTooLarge(cause error) *Error {
+	return &Error{
+		Status: http.StatusRequestHeaderFieldsTooLarge, Code: "headers_too_large", Final: true, Cause: cause,
+		Message: "The request's headers are too large for the upstream.",
+	}
+}
+
+// NotSupported means that the provider does not have the operation.
+func NotSupported(cause error) *Error {
+	return &Error{
+		Status: http.StatusNotImplemented, Code: "operation_not_supported", Final: true, Cause: cause,
+		Message: "The model's provider does not support this operation.",
+	}
+}

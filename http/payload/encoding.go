@@ -34,10 +34,16 @@ func IsEncoded(h http.Header) bool {
 	return false
 }
 
+// maxCodings bounds the decoders of one body: each takes memory before it has read a byte.
+const maxCodings = 4
+
 // Decode undoes the content codings named in h: gzip, deflate, br and zstd, also several.
 // How much may come out is for the reader to bound. done frees the decoders, not body.
 func Decode(body io.Reader, h http.Header) (r io.Reader, done func(), err error) {
 	codings := strings.Split(strings.ToLower(strings.Join(h["Content-Encoding"], ",")), ",")
+	if len(codings) > maxCodings {
+		return nil, nil, fmt.Errorf("%w: %d codings", ErrUnknownEncoding, len(codings))
+	}
 	r = body
 	closers := make([]func(), 0, 1)
 	done = func() {

@@ -178,6 +178,11 @@ func (r *Request) take(body []byte, keyAt, at Span) error {
 		r.Conversation = value
 	case "conversation_id":
 		r.ConversationID = value
+	default:
+		if len(key) == len("model") && bytes.EqualFold(key, []byte("model")) {
+			// Decoders that do not mind case would take this one's value.
+			return fmt.Errorf("%w, one in other letters at byte %d", ErrDuplicateModel, at.Start)
+		}
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func TestScan_FindsMembers(t *testing.T) {
 		"stream as a string":     {`{"stream":"true"}`, Request{}},
 		"last stream counts":     {`{"stream":true,"stream":false}`, Request{}},
 		"last member counts":     {`{"input":"a","input":null}`, Request{Input: []byte("null")}},
-		"other case is another":  {`{"Model":"x","STREAM":true}`, Request{}},
+		"other case is another":  {`{"Models":"x","STREAM":true}`, Request{}},
 		"long names":             {`{"` + strings.Repeat("x", 200) + `":1,"model":"m"}`, Request{Model: "m", ModelAt: Span{214, 217}}},
 		"every member": {
 			`{"messages":[1],"system":"s","input":2,"instructions":"i","contents":[],"systemInstruction":{},` +

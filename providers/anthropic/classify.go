@@ -30,9 +30,9 @@ func readSignals(a providers.Answer) providers.Signals {
 		s.Kind, s.Scope, s.RetryAfter = providers.WindowExhausted, scope, reset
 		return s
 	}
-	message := strings.ToLower(s.Message)
+	message := providers.Searchable(s.Message)
 	switch {
-	case strings.Contains(message, "credit balance is too low"):
+	case strings.HasPrefix(message, "your credit balance is too low"):
 		s.Kind = providers.OutOfFunds
 	case strings.Contains(message, "api usage limits"),
 		strings.Contains(e.Get("details.error_code").String(), "spend_limit"):

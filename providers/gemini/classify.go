@@ -39,7 +39,7 @@ func readSignals(a providers.Answer) providers.Signals {
 			s.Kind = k
 		}
 	}
-	if k := kindOfText(status, strings.ToLower(s.Message)); k != "" {
+	if k := kindOfText(status, providers.Searchable(s.Message)); k != "" {
 		s.Kind = k
 	}
 	if perDay, perModel := dailyQuota(e); perDay && s.Kind != providers.OutOfFunds {

@@ -34,7 +34,7 @@ func readSignals(a providers.Answer) providers.Signals {
 		s.Kind = kindOf(class)
 	}
 	if s.Kind == "" {
-		s.Kind = kindOfText(strings.ToLower(s.Message))
+		s.Kind = kindOfText(providers.Searchable(s.Message))
 	}
 	if s.Code == "" {
 		s.Code = class
