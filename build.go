@@ -143,7 +143,11 @@ func sameUpstream(old, next builtUpstream) bool {
 // keepSame returns the one of old that equals c, or c.
 func keepSame(old []*providers.Credential, c *providers.Credential) *providers.Credential {
 	for _, o := range old {
-		if o.ID == c.ID && same(*o, *c) {
+		if o.ID != c.ID || o.Transport != c.Transport || o.Upstream != c.Upstream {
+			continue // transports are compared by identity: they are alive
+		}
+		a, b := *o, *c
+		if a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil; same(a, b) {
 			return o
 		}
 	}

@@ -3,6 +3,7 @@ package understudy
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +44,7 @@ func (l *listings) watch(wanted map[string][]*providers.Credential) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, r := range l.running {
-		if credentials, ok := wanted[name]; !ok || !same(credentials, r.credentials) {
+		if credentials, ok := wanted[name]; !ok || !slices.Equal(credentials, r.credentials) {
 			r.cancel()
 			delete(l.running, name)
 		}

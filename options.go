@@ -44,7 +44,13 @@ func WithProvider(kind string, p providers.Provider) Option {
 
 // WithTransport makes every upstream call through rt, the simulator's excepted. The host
 // then sees to proxies, connect timeouts and connection reuse.
-func WithTransport(rt http.RoundTripper) Option { return func(o *options) { o.transport = rt } }
+func WithTransport(rt http.RoundTripper) Option {
+	return func(o *options) { o.transport = &lentTransport{rt} }
+}
+
+// lentTransport gives a host's transport an identity: it may be of a type that cannot be
+// compared.
+type lentTransport struct{ http.RoundTripper }
 
 // WithActorSystem puts the gateway's actors under one guardian in the host's own actor
 // system. Shutdown leaves that system as New found it.

@@ -160,3 +160,49 @@ func TestAcquire_TellsItsErrors(t *testing.T) {
 		require.ErrorIs(t, err, understudy.ErrStopped)
 	})
 }
+
+// roundTripFunc is a transport that cannot be compared.
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestApply_TakesAHostsTransportOfAnyType(t *testing.T) {
+	t.Parallel()
+	configured := func(key string) *config.Config {
+		c := config.Default()
+		c.Providers = []config.Provider{{
+			Name: "o", Kind: config.KindOpenAI, Models: []config.Model{{Name: "m"}},
+			Credentials: []config.Credential{{ID: "a", APIKey: key}},
+		}}
+		return &c
+	}
+	none := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, http.ErrHandlerTimeout })
+	inGateway(t, configured("sk-1"), func(t *testing.T, gw *understudy.Gateway) {
+		changes, err := gw.Apply(configured("sk-2"))
+		require.NoError(t, err)
+		require.Len(t, changes, 1)
+	}, understudy.WithTransport(none))
+}
+
+func TestShutdown_DoesNotWaitForACallbackThatEndsItself(t *testing.T) {
+	t.Parallel()
+	inGateway(t, config.EmbeddedDefault(), func(t *testing.T, gw *understudy.Gateway) {
+		goOn, ended := make(chan struct{}), make(chan struct{})
+		var cancel func()
+		var once sync.Once
+		cancel = gw.Subscribe(func(understudy.Event) {
+			once.Do(func() {
+				<-goOn
+				cancel()
+				close(ended)
+			})
+		})
+		l, err := gw.Acquire(t.Context(), understudy.Request{Model: "understudy-small", Format: providers.Gemini})
+		require.NoError(t, err)
+		l.Done(providers.Outcome{Kind: providers.Success})
+		synctest.Wait()
+		go func() { time.Sleep(time.Millisecond); close(goOn) }()
+		require.NoError(t, gw.Shutdown(t.Context()))
+		<-ended
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/scheduler"
 
 	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
@@ -26,10 +27,10 @@ type (
 	}
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on.
 	wideOutcome struct{ attempt cooldown.Attempt }
-	// modelIdle says that a model has nothing to do.
-	modelIdle struct{ model string }
 	// wideRested tells a model the rest of its credential as a whole.
 	wideRested struct{ state cooldown.State }
+	// revive is the alarm for a model's actor that was given up.
+	revive struct{ model string }
 	// wake is the alarm for the end of a rest. Handlers check their state.
 	wake struct{}
 )
@@ -50,6 +51,8 @@ type credentialActor struct {
 	*credentialMemory
 	w          *wiring
 	children   map[string]*actor.PID // by model
+	revivals   map[string]scheduler.CancelFunc
+	ending     bool // this incarnation
 	alarm      stage.Alarm
 	supervisor *stage.Backoff
 }
@@ -58,6 +61,9 @@ type credentialActor struct {
 // the next use spawns it anew.
 var modelRestarts = stage.Limits{Max: 3, Within: time.Minute, Base: 50 * time.Millisecond, Cap: 5 * time.Second}
 
+// reviveAfter is how long a model that was given up is left alone.
+const reviveAfter = 10 * time.Second
+
 func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
 	supervisor := stage.NewBackoff(modelRestarts, func(f stage.Failure) {
 		model := modelOf(w, f.Child)
@@ -65,7 +71,7 @@ func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
 		w.root.Send(w.router, modelDown{memory.credential.ID, model, true})
 	})
 	return w.props(func() actor.Actor {
-		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, supervisor: supervisor}
+		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, revivals: map[string]scheduler.CancelFunc{}, supervisor: supervisor}
 	}, actor.WithSupervisor(supervisor))
 }
 
@@ -79,9 +85,9 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case wideOutcome:
 		a.judge(c, msg.attempt)
 	case modelChanged:
-		a.w.tell(Rested{a.credential.ID, msg.model, msg.state})
-	case modelIdle:
-		a.dropIdle(c, msg)
+		a.tell(Rested{a.credential.ID, msg.model, msg.state})
+	case revive:
+		a.revive(c, msg.model)
 	case wake:
 		a.wake(c)
 	case rotate:
@@ -99,6 +105,10 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case *actor.Stopping, *actor.Restarting:
 		a.alarm.Cancel()
 		a.supervisor.Cancel()
+		for _, cancel := range a.revivals {
+			cancel()
+		}
+		a.ending = true // what is terminated from here on is not revived
 	default:
 		stage.Unhandled(c)
 	}
@@ -111,17 +121,25 @@ func (a *credentialActor) started(c actor.Context) {
 			a.model(c, name)
 		}
 	}
-	if a.rest.Resting(time.Now()) {
+	if !a.rest.Until.IsZero() {
 		a.alarm.At(c, a.rest.Until, wake{})
 	}
-	a.w.tell(CredentialUp{a.credential.ID})
+	a.tell(CredentialUp{a.credential.ID})
 	a.announce(c)
+	a.endIfRetired(c)
+}
+
+// tell passes a fact on, unless another credential of the same id may have come since.
+func (a *credentialActor) tell(f Fact) {
+	if !a.retiring {
+		a.w.tell(f)
+	}
 }
 
 // grant hands a request on to its model.
 func (a *credentialActor) grant(c actor.Context, g grant) {
 	if a.retiring {
-		c.RequestWithCustomSender(a.w.router, refused{g}, c.Sender())
+		c.RequestWithCustomSender(a.w.router, refused{grant: g, wide: a.rest}, c.Sender())
 		return
 	}
 	c.Forward(a.model(c, g.model))
@@ -167,7 +185,7 @@ func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
 func (a *credentialActor) setRest(c actor.Context, state cooldown.State) {
 	a.rest = state
 	a.broadcast(c, wideRested{state})
-	a.w.tell(Rested{Credential: a.credential.ID, State: state})
+	a.tell(Rested{Credential: a.credential.ID, State: state})
 }
 
 func (a *credentialActor) wake(c actor.Context) {
@@ -183,17 +201,21 @@ func (a *credentialActor) wake(c actor.Context) {
 }
 
 // rotate takes a new description. Another secret is as good as another credential, as far
-// as the old one was refused.
+// as the old one was refused; one that was disabled starts clean.
 func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
+	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
 	a.credential = next
-	if replaced && (a.rest.Kind == providers.Unauthorized || a.rest.Kind == providers.OutOfFunds) {
+	if enabled || (replaced && aboutSecret(a.rest.Kind)) {
 		a.setRest(c, cooldown.State{})
 	}
 	a.broadcast(c, rotate{next})
 }
 
 func (a *credentialActor) announce(c actor.Context) {
+	if a.retiring {
+		return
+	}
 	if !a.rest.Until.IsZero() {
 		c.Send(a.w.router, Rested{Credential: a.credential.ID, State: a.rest})
 	}
@@ -212,19 +234,28 @@ func (a *credentialActor) endIfRetired(c actor.Context) {
 	}
 }
 
-// dropIdle stops a model that has nothing to do. A grant that is on its way to it bounces,
-// and its asker asks again.
-func (a *credentialActor) dropIdle(c actor.Context, msg modelIdle) {
-	if pid, ok := a.children[msg.model]; ok {
-		delete(a.models, msg.model)
-		c.Stop(pid)
+// terminated forgets a model that has left because it was idle. One that was given up while
+// it knew something comes back.
+func (a *credentialActor) terminated(c actor.Context, pid *actor.PID) {
+	model := modelOf(a.w, pid)
+	delete(a.children, model)
+	switch memory, ok := a.models[model]; {
+	case a.ending || !ok:
+	case memory.blank():
+		delete(a.models, model)
+	default:
+		a.revivals[model] = stage.After(c, reviveAfter, revive{model})
 	}
+	a.endIfRetired(c)
 }
 
-// terminated forgets a model's actor. The memory of one that was given up stays.
-func (a *credentialActor) terminated(c actor.Context, pid *actor.PID) {
-	delete(a.children, modelOf(a.w, pid))
-	a.endIfRetired(c)
+// revive spawns a model that was given up while it rested or had open leases: somebody must
+// end its rest.
+func (a *credentialActor) revive(c actor.Context, model string) {
+	delete(a.revivals, model)
+	if _, ok := a.models[model]; ok {
+		a.model(c, model)
+	}
 }
 
 func (a *credentialActor) broadcast(c actor.Context, msg any) {

@@ -55,6 +55,9 @@ type credentialsMemory struct {
 	byPID map[string]providers.CredentialID // living actors
 	// listed are the models of upstreams without configured ones.
 	listed map[string][]string
+	// upstreams are those of the present plan, by name.
+	upstreams map[string]*providers.Upstream
+	applier   *actor.PID // waits for applied; nil = nobody does
 }
 
 // credentialsActor is the parent of all credentials: it spawns, removes and respawns them,
@@ -64,8 +67,7 @@ type credentialsActor struct {
 	w          *wiring
 	settings   Settings
 	supervisor *stage.Backoff
-	applier    *actor.PID // waits for applied; nil = nobody does
-	rotating   int        // credentials that have not confirmed their change
+	rotating   int // credentials that have not confirmed their change
 	alarm      stage.Alarm
 }
 
@@ -95,8 +97,10 @@ func (a *credentialsActor) Receive(c actor.Context) {
 	case *actor.Started:
 		c.Request(c.Parent(), planWanted{})
 	case apply:
-		a.finishApply(c) // of an earlier plan
-		a.applier = c.Sender()
+		if c.Sender() != nil { // else it is the plan again, after a restart
+			a.finishApply(c) // of an earlier plan
+			a.applier = c.Sender()
+		}
 		a.apply(c, msg.plan)
 	case rotated:
 		if a.rotating--; a.rotating == 0 {
@@ -126,6 +130,7 @@ func (a *credentialsActor) apply(c actor.Context, plan Plan) {
 	a.settings = plan.Settings
 	c.Send(a.w.router, configure{plan.Settings})
 	c.Send(a.w.sessions, configure{plan.Settings})
+	a.forgetLists(c, plan)
 	wanted := make(map[providers.CredentialID]bool, len(plan.Credentials))
 	for order, credential := range plan.Credentials {
 		wanted[credential.ID] = true
@@ -147,6 +152,21 @@ func (a *credentialsActor) apply(c actor.Context, plan Plan) {
 		return
 	}
 	a.alarm.At(c, time.Now().Add(applyWithin), applyDue{})
+}
+
+// forgetLists forgets what upstreams list that are not the same any more.
+func (a *credentialsActor) forgetLists(c actor.Context, plan Plan) {
+	next := map[string]*providers.Upstream{}
+	for _, credential := range plan.Credentials {
+		next[credential.Upstream.Name] = credential.Upstream
+	}
+	for name := range a.listed {
+		if next[name] != a.upstreams[name] {
+			delete(a.listed, name)
+			c.Send(a.w.router, modelsListed{name, nil})
+		}
+	}
+	a.upstreams = next
 }
 
 // finishApply answers whoever applied the present plan: whoever asks next is served by it.
@@ -251,6 +271,7 @@ func (a *credentialsActor) respawn(c actor.Context, id providers.CredentialID) {
 func (a *credentialsActor) cancelAlarms() {
 	a.supervisor.Cancel()
 	a.alarm.Cancel()
+	a.rotating = 0
 	clear(a.byPID)
 	for _, row := range a.rows {
 		if row.cancel != nil {

@@ -22,7 +22,7 @@
 //	             sessionsAnnounced, settle, facts
 //	credentials  apply, applyDue, announce, modelsListed, respawn, retired,   applied
 //	             rotated
-//	credential   grant, wideOutcome, modelChanged, modelIdle, wake,           rotated
+//	credential   grant, wideOutcome, modelChanged, revive, wake,              rotated
 //	             rotate, configure, announce, retire
 //	model        grant, report, wake, rotate, wideRested, configure,          Lease
 //	             announce, retire

@@ -26,6 +26,11 @@ type (
 	}
 	// CredentialUp says that a credential's actor is back.
 	CredentialUp struct{ Credential providers.CredentialID }
+	// ModelLeft says that a model of a credential was not used for long.
+	ModelLeft struct {
+		Credential providers.CredentialID
+		Model      string
+	}
 	// Rested says that a credential (Model empty) or one of its models rests, or does no
 	// longer: then State is not resting.
 	Rested struct {
@@ -70,6 +75,7 @@ func (CredentialJoined) fact() {}
 func (CredentialLeft) fact()   {}
 func (CredentialDown) fact()   {}
 func (CredentialUp) fact()     {}
+func (ModelLeft) fact()        {}
 func (Rested) fact()           {}
 func (SessionBound) fact()     {}
 func (SessionExpired) fact()   {}

@@ -51,6 +51,10 @@ type ModelView struct {
 	State cooldown.State
 }
 
+// maxKnownModels bounds the models of one credential that are shown: clients can make names
+// up for an upstream that takes any.
+const maxKnownModels = 256
+
 // record is one credential as the ledger keeps it.
 type record struct {
 	credential *providers.Credential
@@ -74,7 +78,7 @@ type ledger struct {
 	failures    uint64
 }
 
-func newLedger(*wiring) actor.Actor {
+func newLedger() *ledger {
 	return &ledger{
 		records:     map[providers.CredentialID]*record{},
 		subscribers: map[*subscription]struct{}{},
@@ -118,12 +122,16 @@ func (l *ledger) note(f Fact) {
 		l.with(f.Credential, func(r *record) { r.down = CredentialDown{} })
 	case Rested:
 		l.with(f.Credential, func(r *record) {
-			if f.Model == "" {
+			_, known := r.models[f.Model]
+			switch {
+			case f.Model == "":
 				r.rest = f.State
-			} else {
+			case known || !f.State.Until.IsZero(): // not the end of a rest of a model that has left
 				r.models[f.Model] = f.State
 			}
 		})
+	case ModelLeft:
+		l.with(f.Credential, func(r *record) { delete(r.models, f.Model) })
 	case SessionBound:
 		l.sessions[f.Key] = struct{}{}
 	case SessionExpired:
@@ -148,7 +156,7 @@ func (l *ledger) attempted(f Attempted) {
 	}
 	l.with(f.Credential, func(r *record) {
 		r.attempts++
-		if _, known := r.models[f.Model]; !known {
+		if _, known := r.models[f.Model]; !known && len(r.models) < maxKnownModels {
 			r.models[f.Model] = cooldown.State{}
 		}
 		switch {

@@ -21,6 +21,7 @@ type (
 		credential providers.CredentialID
 		model      string
 		why        Why
+		tentative  bool // the session is not bound to the credential yet
 	}
 	// report ends a lease.
 	report struct {
@@ -43,9 +44,11 @@ const (
 
 // openLease is a lease that was not reported yet.
 type openLease struct {
-	granted time.Time
-	route   string
-	session session.Key
+	granted   time.Time
+	route     string
+	session   session.Key
+	tentative bool // the router counts it as a pick that has not served
+	secret    providers.Secret
 }
 
 // modelMemory is what survives a model's actor: its state and its open leases.
@@ -55,6 +58,7 @@ type modelMemory struct {
 	wide       cooldown.State // the rest of the credential as a whole, as it told
 	state      cooldown.State
 	leases     map[uint64]openLease
+	retiring   bool
 }
 
 func newModelMemory() *modelMemory { return &modelMemory{leases: map[uint64]openLease{}} }
@@ -65,11 +69,10 @@ func (m *modelMemory) blank() bool { return len(m.leases) == 0 && m.state == coo
 // modelActor owns one (credential, model): its cooldown and its leases. It alone grants.
 type modelActor struct {
 	*modelMemory
-	w        *wiring
-	name     string
-	usedAt   time.Time
-	alarm    stage.Alarm
-	retiring bool
+	w      *wiring
+	name   string
+	usedAt time.Time
+	alarm  stage.Alarm
 }
 
 func modelProps(w *wiring, name string, memory *modelMemory) *actor.Props {
@@ -90,7 +93,7 @@ func (m *modelActor) Receive(c actor.Context) {
 	case wake:
 		m.wake(c)
 	case rotate:
-		m.credential = msg.credential
+		m.rotate(c, msg.credential)
 	case wideRested:
 		m.wide = msg.state
 	case configure:
@@ -102,7 +105,10 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.leaveIfRetired(c)
 	case *actor.Stopping:
 		m.alarm.Cancel()
-		c.Send(m.w.router, modelDown{m.credential.ID, m.name, false})
+		if !m.retiring {
+			c.Send(m.w.router, modelDown{m.credential.ID, m.name, false})
+			c.Send(m.w.ledger, ModelLeft{m.credential.ID, m.name})
+		}
 	case *actor.Restarting:
 		m.alarm.Cancel()
 	default:
@@ -115,11 +121,14 @@ func (m *modelActor) Receive(c actor.Context) {
 func (m *modelActor) grant(c actor.Context, g grant) {
 	now := time.Now()
 	if m.credential.Disabled || m.retiring || m.state.Resting(now) || m.wide.Resting(now) {
-		c.RequestWithCustomSender(m.w.router, refused{g}, c.Sender())
+		c.RequestWithCustomSender(m.w.router, refused{g, m.state, m.wide}, c.Sender())
 		return
 	}
 	m.usedAt = now
-	m.leases[g.acquire.id] = openLease{granted: now, route: g.acquire.Model, session: g.acquire.Session.Primary}
+	m.leases[g.acquire.id] = openLease{
+		granted: now, route: g.acquire.Model, session: g.acquire.Session.Primary,
+		tentative: g.tentative, secret: m.credential.Secret,
+	}
 	if len(m.leases) == 1 {
 		m.setAlarm(c)
 	}
@@ -141,8 +150,10 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	}
 	delete(m.leases, r.lease)
 	now := time.Now()
-	m.judge(c, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64()})
-	if r.outcome.Kind != providers.Success && !lease.session.IsZero() {
+	if !aboutSecret(r.outcome.Kind) || lease.secret.Equal(m.credential.Secret) { // else it is about another one
+		m.judge(c, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64()})
+	}
+	if lease.tentative {
 		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
 	}
 	c.Send(m.w.ledger, Attempted{
@@ -188,7 +199,8 @@ func (m *modelActor) wake(c actor.Context) {
 		}
 	}
 	if len(m.leases) == 0 && m.state.Until.IsZero() && now.Sub(m.usedAt) >= modelIdleAfter {
-		c.Send(c.Parent(), modelIdle{m.name})
+		m.state = cooldown.State{} // a streak that long ago says nothing
+		c.Stop(c.Self())           // a grant that is on its way bounces, and its asker asks again
 	}
 	m.setAlarm(c)
 }
@@ -206,6 +218,9 @@ func (m *modelActor) setAlarm(c actor.Context) {
 }
 
 func (m *modelActor) announce(c actor.Context) {
+	if m.retiring {
+		return
+	}
 	c.Send(m.w.router, modelUp{m.credential.ID, m.name, c.Self()})
 	if !m.state.Until.IsZero() {
 		c.Send(c.Parent(), modelChanged{m.name, m.state})
@@ -214,6 +229,21 @@ func (m *modelActor) announce(c actor.Context) {
 
 func (m *modelActor) leaveIfRetired(c actor.Context) {
 	if m.retiring && len(m.leases) == 0 {
-		c.Send(c.Parent(), modelIdle{m.name})
+		c.Stop(c.Self())
 	}
+}
+
+// rotate takes a new description. One that was disabled starts clean.
+func (m *modelActor) rotate(c actor.Context, next *providers.Credential) {
+	enabled := m.credential.Disabled && !next.Disabled
+	m.credential = next
+	if enabled && m.state != (cooldown.State{}) {
+		m.state = cooldown.State{}
+		c.Send(c.Parent(), modelChanged{m.name, m.state})
+	}
+}
+
+// aboutSecret reports whether an outcome says something of the secret that was used.
+func aboutSecret(k providers.Kind) bool {
+	return k == providers.Unauthorized || k == providers.OutOfFunds
 }

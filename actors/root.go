@@ -79,11 +79,12 @@ func (g *guardian) Receive(c actor.Context) {
 
 func (g *guardian) spawn(c actor.Context) {
 	w := g.w
+	ledger := newLedger() // one for all its incarnations: what was counted stays counted
 	for _, child := range []struct {
 		pid   *actor.PID
 		props *actor.Props
 	}{
-		{w.ledger, w.props(func() actor.Actor { return newLedger(w) })},
+		{w.ledger, w.props(func() actor.Actor { return ledger })},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
 		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))}, // last: it asks the others

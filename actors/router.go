@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -23,7 +24,11 @@ type (
 		id uint64
 	}
 	// refused sends a grant back: its owner would not let the credential be used now.
-	refused struct{ grant grant }
+	refused struct {
+		grant grant
+		state cooldown.State // the model's
+		wide  cooldown.State // its credential's
+	}
 	// abandoned says that a pick for a session ended without having served.
 	abandoned struct {
 		key        session.Key
@@ -70,6 +75,7 @@ type denied struct {
 	err error
 }
 
+func (r refused) Question() uint64 { return r.grant.acquire.id }
 func (a acquire) Question() uint64 { return a.id }
 func (d denied) Question() uint64  { return d.id }
 
@@ -118,7 +124,7 @@ func (r *router) Receive(c actor.Context) {
 	case acquire:
 		r.acquire(c, msg)
 	case refused:
-		r.refused(c, msg.grant)
+		r.refused(c, msg)
 	case SessionBound:
 		r.bound(c, msg)
 	case SessionExpired:
@@ -158,6 +164,9 @@ func (r *router) Receive(c actor.Context) {
 		r.settle(c)
 	case *actor.Stopping, *actor.Restarting:
 		r.alarm.Cancel()
+		for _, s := range r.stashed {
+			c.Send(s.sender, stage.Bounced{Message: s.msg})
+		}
 	default:
 		stage.Unhandled(c)
 	}
@@ -202,7 +211,10 @@ func (r *router) handOver(c actor.Context, msg acquire, asker *actor.PID) {
 		c.Send(asker, denied{msg.id, shortage(msg.Model, ring.Shortage(msg.Exclude, time.Now()))})
 		return
 	}
-	c.RequestWithCustomSender(s.Owner(), grant{acquire: msg, credential: s.Credential(), model: s.Model(), why: why}, asker)
+	c.RequestWithCustomSender(s.Owner(), grant{
+		acquire: msg, credential: s.Credential(), model: s.Model(), why: why,
+		tentative: r.bindings[msg.Session.Primary].likely == s.Credential(),
+	}, asker)
 }
 
 // unserved says why a name has no candidates.
@@ -266,8 +278,16 @@ func (r *router) sessionSlot(ring *roster.Ring[*actor.PID], msg acquire) *roster
 	return nil
 }
 
-// refused tries the next candidate for a grant that its owner sent back.
-func (r *router) refused(c actor.Context, g grant) {
+// refused tries the next candidate for a grant that its owner sent back. What the owner says
+// of its rests may be ahead of the facts about them.
+func (r *router) refused(c actor.Context, msg refused) {
+	g, now := msg.grant, time.Now()
+	if msg.state.Resting(now) {
+		r.roster.Rest(g.credential, g.model, msg.state)
+	}
+	if msg.wide.Resting(now) {
+		r.roster.Rest(g.credential, "", msg.wide)
+	}
 	r.abandoned(abandoned{g.acquire.Session.Primary, g.credential})
 	again := *g.acquire.Acquire
 	again.Exclude = append(slices.Clip(again.Exclude), g.credential)

@@ -74,7 +74,7 @@ func TestSystem_AGrantForAModelThatHasJustLeftIsAskedAgain(t *testing.T) {
 		for range 50 {
 			l := e.acquire(chat("m"))
 			e.Report(l, providers.Outcome{Kind: providers.Success})
-			e.w.root.Send(e.parentOf(l.owner), modelIdle{"m"}) // races with the next acquire
+			e.w.root.Stop(l.owner) // as if idle; races with the next acquire
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type System struct {
 	affinity  atomic.Bool   // sessions count
 	stopped   chan struct{} // closed when the guardian has stopped
 	err       error         // why, if by itself; read after stopped
+	cleaned   sync.Once
 	mu        sync.Mutex
 	listeners map[*subscription]struct{}
 }
@@ -93,11 +95,12 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 		case stage.Shed:
 			return Lease{}, ErrOverloaded
 		case stage.Bounced: // by an actor that was idle and is gone; the next try spawns it anew
-			a = s.unread(a, answer.Message, try > 1)
+			a = s.unread(a, answer.Message, try > maxUnheard/2)
+			runtime.Gosched() // let it go
 		case stage.Crashed:
 			a = s.unread(a, answer.Message, true)
 		default: // a dead letter, for the same reason as a bounce
-			if try == maxUnheard {
+			if try >= maxUnheard {
 				return Lease{}, &NoCredentialError{Model: a.Model, Reasons: map[string]int{"restarting": 1}}
 			}
 		}
@@ -112,7 +115,11 @@ const maxUnheard = 10
 // exclude, one without that actor's credential. A crash of the router itself excludes nobody:
 // it is back for the next try, or the engine ends.
 func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
-	if g, ok := msg.(grant); ok {
+	g, ok := msg.(grant)
+	if r, isRefused := msg.(refused); isRefused {
+		g, ok = r.grant, true
+	}
+	if ok {
 		s.w.root.Send(s.w.router, abandoned{a.Session.Primary, g.credential})
 		if exclude {
 			a.Exclude = append(slices.Clip(a.Exclude), g.credential)
@@ -192,8 +199,12 @@ func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
 // Subscribe calls fn for every fact from now on, in order, in a goroutine of its own. A
 // slow fn misses events and is told how many. cancel ends it; fn may be running then.
 func (s *System) Subscribe(fn func(Event)) (cancel func()) {
-	sub := newSubscription(fn)
 	s.mu.Lock()
+	if s.stopping.Load() || s.listeners == nil {
+		s.mu.Unlock()
+		return func() {}
+	}
+	sub := newSubscription(fn)
 	s.listeners[sub] = struct{}{}
 	s.mu.Unlock()
 	s.w.root.Send(s.w.ledger, subscribe{sub})
@@ -209,24 +220,41 @@ func (s *System) Subscribe(fn func(Event)) (cancel func()) {
 // Stop ends the engine: further Acquires fail with ErrStopped, all actors stop, and nothing
 // of it is left in a host's actor system. It waits until ctx ends.
 func (s *System) Stop(ctx context.Context) error {
-	if s.stopping.Swap(true) {
-		return s.wait(ctx)
+	if !s.stopping.Swap(true) {
+		s.w.root.Send(s.w.guardian, shutDown{})
 	}
-	s.w.root.Send(s.w.guardian, shutDown{})
 	if err := s.wait(ctx); err != nil {
 		return err
 	}
+	s.cleaned.Do(func() { s.clean(ctx) })
+	return nil
+}
+
+// subscriberGrace is how long Stop waits for callbacks that are running.
+const subscriberGrace = time.Second
+
+// clean ends what a stopped engine has left, once.
+func (s *System) clean(ctx context.Context) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for sub := range s.listeners {
+	left := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	for sub := range left {
 		sub.close()
-		<-sub.ended
 	}
 	s.asker.Close()
 	if s.own {
 		s.w.system.Shutdown()
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, subscriberGrace)
+	defer cancel()
+	for sub := range left {
+		select {
+		case <-sub.ended:
+		case <-ctx.Done(): // a callback that stops the engine cannot be waited for
+			return
+		}
+	}
 }
 
 // Done is closed when the engine has stopped; Err then says why, if it was not by Stop.

@@ -63,8 +63,10 @@ func (p Policy) Next(s State, a Attempt) State {
 		return s
 	}
 	if hint := a.Outcome.RetryAfter; hint > 0 {
+		limit := p.limit(a.Outcome.Kind)
+		hint = min(hint, limit) // before anything is added to it
 		jitter := time.Duration(float64(hint) * a.Spread / 10)
-		return s.extend(a, min(hint+jitter, p.limit(a.Outcome.Kind)), s.Level)
+		return s.extend(a, min(hint+jitter, limit), s.Level)
 	}
 	switch a.Outcome.Kind {
 	case providers.RateLimited, providers.Overloaded, providers.Transient:
@@ -86,7 +88,7 @@ func (p Policy) limit(kind providers.Kind) time.Duration {
 
 // grow doubles the rest, once for each rest that had ended.
 func (p Policy) grow(s State, a Attempt, limit time.Duration) State {
-	if s.Resting(a.Now) {
+	if s.Resting(a.Now) || a.Granted.Before(s.Since) {
 		return s
 	}
 	rest := p.Base

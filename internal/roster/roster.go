@@ -142,9 +142,11 @@ func (x *Roster[O]) SetStrategy(s config.Strategy) {
 	clear(x.cursors)
 }
 
-// List notes the models that an upstream without configured ones has.
+// List notes the models that an upstream without configured ones has; nil = not known.
 func (x *Roster[O]) List(upstream string, models []string) {
-	x.listed[upstream] = models
+	if x.listed[upstream] = models; models == nil {
+		delete(x.listed, upstream)
+	}
 	x.forget()
 }
 
