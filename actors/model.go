@@ -153,7 +153,7 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	if !aboutSecret(r.outcome.Kind) || lease.secret.Equal(m.credential.Secret) { // else it is about another one
 		m.judge(c, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64()})
 	}
-	if lease.tentative {
+	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
 	}
 	c.Send(m.w.ledger, Attempted{

@@ -80,7 +80,9 @@ func (s *sessionActor) bind(c actor.Context, msg Bind) {
 		s.alarm = stage.After(c, s.kind.ttl.get(), expire{})
 	}
 	if msg.Lease < s.lease {
-		return // an answer that came late moves nothing
+		// An answer that came late moves nothing, but the router still counts on its pick.
+		s.kind.w.tellRouter(SessionBound{s.key, s.credential})
+		return
 	}
 	s.lease = msg.Lease
 	if s.credential != msg.Credential {
