@@ -45,6 +45,34 @@ func (e *engine) serves(id string) bool {
 	return false
 }
 
+// acquireLater is later for a lease.
+func (e *engine) acquireLater() func(otherwise string) error {
+	return e.later(func(ctx context.Context) error {
+		_, err := e.Acquire(ctx, chat("m"))
+		return err
+	})
+}
+
+// later asks in a goroutine of its own. The returned function returns the error that was
+// answered, and fails the test with otherwise if nothing has been.
+func (e *engine) later(ask func(context.Context) error) func(otherwise string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	done := make(chan error, 1)
+	go func() { done <- ask(ctx) }()
+	synctest.Wait()
+	return func(otherwise string) error {
+		defer cancel()
+		select {
+		case err := <-done:
+			return err
+		default:
+			e.t.Error(otherwise)
+			cancel()
+			return <-done
+		}
+	}
+}
+
 // withCredentials applies a plan of cs.
 func (e *engine) withCredentials(cs ...*providers.Credential) {
 	p := e.plan
@@ -85,24 +113,13 @@ func TestSystem_RefusedIsAnsweredOnStop(t *testing.T) {
 		synctest.Wait()
 		e.tellSystem(l.owner, &actor.SuspendMailbox{}) // only to fix the order of what follows
 		e.w.root.Send(l.owner, wideRested{cooldown.State{Until: time.Now().Add(time.Hour)}})
-		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-		defer cancel()
-		done := make(chan error, 1)
-		go func() { _, err := e.Acquire(ctx, chat("m")); done <- err }()
-		synctest.Wait()
+		answered := e.acquireLater()
 		e.tellSystem(e.w.router, &actor.SuspendMailbox{}) // has a backlog, or is being restarted
 		e.tellSystem(l.owner, &actor.ResumeMailbox{})
 		synctest.Wait() // refused waits at the router
 		require.NoError(t, s.Stop(context.Background()))
 		synctest.Wait()
-		select {
-		case err := <-done:
-			require.ErrorIs(t, err, ErrStopped)
-		default:
-			t.Error("Acquire still waits after Stop has returned")
-			cancel()
-			<-done //nolint:errcheck // that it comes is what counts
-		}
+		require.ErrorIs(t, answered("Acquire still waits after Stop has returned"), ErrStopped)
 		time.Sleep(2 * time.Second)
 	})
 }
@@ -124,21 +141,10 @@ func TestSystem_StashedAskersAreAnsweredOnStop(t *testing.T) {
 		e.tellSystem(e.w.credentials, &actor.SuspendMailbox{}) // busy or restarting: announces late
 		e.w.root.Send(e.w.router, boom{})
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-		defer cancel()
-		done := make(chan error, 1)
-		go func() { _, err := e.Acquire(ctx, chat("m")); done <- err }()
-		synctest.Wait()
+		answered := e.acquireLater()
 		require.NoError(t, s.Stop(context.Background()))
 		synctest.Wait()
-		select {
-		case err := <-done:
-			require.ErrorIs(t, err, ErrStopped)
-		default:
-			t.Error("Acquire still waits after Stop has returned")
-			cancel()
-			<-done //nolint:errcheck // that it comes is what counts
-		}
+		require.ErrorIs(t, answered("Acquire still waits after Stop has returned"), ErrStopped)
 		time.Sleep(2 * time.Second)
 	})
 }
@@ -149,22 +155,11 @@ func TestSystem_StashedAskersSurviveASecondCrash(t *testing.T) {
 		e.tellSystem(e.w.credentials, &actor.SuspendMailbox{})
 		e.w.root.Send(e.w.router, boom{})
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-		defer cancel()
-		done := make(chan error, 1)
-		go func() { _, err := e.Acquire(ctx, chat("m")); done <- err }()
-		synctest.Wait()
+		answered := e.acquireLater()
 		e.w.root.Send(e.w.router, boom{})
 		e.tellSystem(e.w.credentials, &actor.ResumeMailbox{})
 		time.Sleep(time.Minute)
-		select {
-		case err := <-done:
-			require.NoError(t, err)
-		default:
-			t.Error("Acquire still waits a minute after the router is back")
-			cancel()
-			<-done //nolint:errcheck // that it comes is what counts
-		}
+		require.NoError(t, answered("Acquire still waits a minute after the router is back"))
 	})
 }
 
@@ -321,20 +316,9 @@ func TestSystem_ApplyIsAnsweredWhenTheParentCrashes(t *testing.T) {
 		c1 := *e.plan.Credentials[0]
 		p := e.plan
 		p.Credentials = []*providers.Credential{&c1, e.plan.Credentials[1]}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-		defer cancel()
-		done := make(chan error, 1)
-		go func() { done <- e.Apply(ctx, p) }()
-		synctest.Wait()
+		answered := e.later(func(ctx context.Context) error { return e.Apply(ctx, p) })
 		e.w.root.Send(e.w.credentials, boom{})
 		time.Sleep(time.Minute)
-		select {
-		case err := <-done:
-			require.NoError(t, err)
-		default:
-			t.Error("Apply waits on")
-			cancel()
-			<-done //nolint:errcheck // that it comes is what counts
-		}
+		require.NoError(t, answered("Apply waits on"))
 	})
 }

@@ -96,7 +96,6 @@ type router struct {
 	w        *wiring
 	roster   *roster.Roster[*actor.PID]
 	bindings map[session.Key]binding
-	affinity bool
 	alarm    stage.Alarm
 	// Until settled, requests are stashed: the roster is not complete yet.
 	settled      bool
@@ -146,7 +145,6 @@ func (r *router) Receive(c actor.Context) {
 	case CredentialUp:
 		r.roster.SetDown(msg.Credential, false, false)
 	case configure:
-		r.affinity = msg.settings.Routing.SessionAffinity
 		r.roster.SetStrategy(msg.settings.Routing.Strategy)
 	case modelsListed:
 		r.roster.List(msg.upstream, msg.models)
@@ -233,7 +231,7 @@ func shortage(model string, s roster.Shortage) *NoCredentialError {
 // rank returns the slot to try first: the session's own, else the strategy's choice.
 func (r *router) rank(ring *roster.Ring[*actor.PID], msg acquire) (*roster.Slot[*actor.PID], Why) {
 	key := msg.Session.Primary
-	sticky := r.affinity && !key.IsZero()
+	sticky := !key.IsZero() // without affinity System leaves sessions out
 	if sticky {
 		if s := r.sessionSlot(ring, msg); s != nil {
 			return s, WhyBound

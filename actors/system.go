@@ -145,23 +145,28 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // Apply makes plan the truth and returns when the next Acquire will follow it. Rests,
 // cursors and bindings of credentials that did not change are kept.
 func (s *System) Apply(ctx context.Context, plan Plan) error {
-	answer, err := s.ask(ctx, s.w.guardian, apply{plan})
-	if err != nil {
+	if _, err := ask[applied](ctx, s, s.w.guardian, apply{plan}); err != nil {
 		return err
-	}
-	if _, ok := answer.(applied); !ok {
-		return ErrStopped
 	}
 	s.affinity.Store(plan.Settings.Routing.SessionAffinity)
 	return nil
 }
 
-// ask asks whoever is not part of serving a request.
-func (s *System) ask(ctx context.Context, pid *actor.PID, msg any) (any, error) {
+// ask asks whoever is not part of serving a request. Any other answer than a T comes in place
+// of an actor that has stopped.
+func ask[T any](ctx context.Context, s *System, pid *actor.PID, msg any) (T, error) {
+	var none T
 	if s.stopping.Load() {
-		return nil, ErrStopped
+		return none, ErrStopped
 	}
-	return s.asker.Ask(ctx, pid, msg, 0)
+	answer, err := s.asker.Ask(ctx, pid, msg, 0)
+	if err != nil {
+		return none, err
+	}
+	if answer, ok := answer.(T); ok {
+		return answer, nil
+	}
+	return none, ErrStopped
 }
 
 // ModelsListed tells what an upstream without configured models has. Until it is told, such
@@ -172,28 +177,12 @@ func (s *System) ModelsListed(upstream string, models []string) {
 
 // Models lists the names that clients can use now.
 func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
-	answer, err := s.ask(ctx, s.w.router, listModels{})
-	if err != nil {
-		return nil, err
-	}
-	models, ok := answer.([]ModelInfo)
-	if !ok {
-		return nil, ErrStopped
-	}
-	return models, nil
+	return ask[[]ModelInfo](ctx, s, s.w.router, listModels{})
 }
 
 // Snapshot returns what the engine knows at one instant.
 func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
-	answer, err := s.ask(ctx, s.w.ledger, takeSnapshot{})
-	if err != nil {
-		return Snapshot{}, err
-	}
-	snapshot, ok := answer.(Snapshot)
-	if !ok {
-		return Snapshot{}, ErrStopped
-	}
-	return snapshot, nil
+	return ask[Snapshot](ctx, s, s.w.ledger, takeSnapshot{})
 }
 
 // Subscribe calls fn for every fact from now on, in order, in a goroutine of its own. A
