@@ -34,12 +34,32 @@ const (
 	ScopeAccount    Scope = "account"
 )
 
+// Then is what a request does after an attempt, where that does not follow from the kind.
+type Then string
+
+// What a request may do.
+const (
+	ThenByKind Then = ""     // as Kind says
+	ThenStop   Then = "stop" // the client gets this answer
+	ThenNext   Then = "next" // another credential is tried
+)
+
 // Outcome is what one attempt means for the credential that made it.
 type Outcome struct {
 	Kind  Kind
 	Scope Scope
-	// RetryAfter is the upstream's hint, from now; 0 = it gave none.
+	// RetryAfter is the upstream's hint, from now; 0 = it gave none. With a Success it says
+	// that nothing is left of a quota window until then, as far as Scope reaches.
 	RetryAfter time.Duration
+	// Rest is how long an error rule lets the credential's model rest, whatever the kind;
+	// 0 = no rule says so.
+	Rest time.Duration
+	// Neutral means that an error rule keeps this outcome from the credential.
+	Neutral bool
+	// Then is what an error rule makes the request do.
+	Then Then
+	// Quotas are the limits that the answer's headers tell; nil = none.
+	Quotas []Quota
 	// Status is the upstream's HTTP status; 0 when there was no answer.
 	Status int
 	// Reason says in a few words why Kind was chosen. It never holds a secret or a prompt.
@@ -50,6 +70,12 @@ type Outcome struct {
 
 // Retryable reports whether another credential may do better.
 func (o Outcome) Retryable() bool {
+	switch o.Then {
+	case ThenStop:
+		return false
+	case ThenNext:
+		return true
+	}
 	switch o.Kind {
 	case Success, RequestFault, Canceled, GatewayBug:
 		return false

@@ -38,6 +38,10 @@ const (
 	CountTokens Operation = "count-tokens" // count_tokens, countTokens, responses/input_tokens
 	Compact     Operation = "compact"      // responses/compact
 	ListModels  Operation = "list-models"  // the upstream's own model list
+	Retrieve    Operation = "retrieve"     // GET responses/{id}
+	Delete      Operation = "delete"       // DELETE responses/{id}
+	Cancel      Operation = "cancel"       // responses/{id}/cancel
+	ListInput   Operation = "list-input"   // GET responses/{id}/input_items
 )
 
 // ErrUnsupported is returned by Provider.URL for an operation this upstream does not have.
@@ -50,6 +54,7 @@ type Call struct {
 	Model     string // the upstream's own name; empty for ListModels
 	Stream    bool   // the answer is an event stream (Gemini: streamGenerateContent)
 	Query     string // the client's raw query without its key; empty if none
+	Resource  string // the response that Retrieve, Delete, Cancel and ListInput are about; else empty
 }
 
 // Provider is one vendor adapter. It is stateless, safe for concurrent use, and shared by
@@ -84,11 +89,12 @@ type Upstream struct {
 	Kind     string
 	Provider Provider
 	Base     *url.URL
-	Formats  []Format // what this upstream speaks; never empty
-	Headers  []Header // added to every call
-	Prefix   string   // if set, models are also addressed as Prefix/NAME
-	Models   []Model  // empty = whatever the upstream lists
-	Exclude  []string // globs of models that are not served
+	Formats  []Format    // what this upstream speaks; never empty
+	Headers  []Header    // added to every call
+	Prefix   string      // if set, models are also addressed as Prefix/NAME
+	Models   []Model     // empty = whatever the upstream lists
+	Exclude  []string    // globs of models that are not served
+	Rules    []ErrorRule // what failures mean, before the built-in rules
 }
 
 // Speaks reports whether u serves format f without translation.
@@ -116,6 +122,10 @@ type Credential struct {
 	Disabled       bool
 	Models         []string // globs; empty = all of the upstream's
 	Exclude        []string // globs
+	// DisableCooldown keeps the credential ready whatever happens; nil = as the gateway's
+	// own setting says.
+	DisableCooldown *bool
+	Rules           []ErrorRule // before those of the upstream
 }
 
 // Serves reports whether the lists of c and its upstream let it serve the upstream's model name.

@@ -31,4 +31,15 @@ type Keys struct {
 	Fallback Key
 	// Source is what both were made of; empty without a session.
 	Source Source
+	// IDs are all the ids that the request gives its conversation, the most specific one
+	// first, if there are several; else nil. Primary is one of them.
+	IDs []ID
+}
+
+// ID is one of several names of one conversation.
+type ID struct {
+	Key Key
+	// Rank says what the id was found in: a lower rank is more specific. Two ids of one rank
+	// in one conversation contradict each other, unless a lower rank binds them together.
+	Rank uint8
 }

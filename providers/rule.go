@@ -1,0 +1,27 @@
+package providers
+
+import (
+	"regexp"
+	"time"
+)
+
+// Action is what an error rule does.
+type Action string
+
+// Actions.
+const (
+	ActionStop   Action = "stop"   // the client gets the answer; nobody rests
+	ActionNext   Action = "next"   // another credential is tried; nobody rests
+	ActionRest   Action = "rest"   // the credential's model rests for Rest; another credential is tried
+	ActionIgnore Action = "ignore" // nobody rests; the request does what it would do without the rule
+)
+
+// ErrorRule says what failing answers of one form mean, before the built-in rules. It
+// matches if all that it sets matches.
+type ErrorRule struct {
+	Status   int            // of HTTP; 0 = any
+	Contains string         // in the body; empty = any
+	Pattern  *regexp.Regexp // of the body; nil = any
+	Action   Action
+	Rest     time.Duration // for ActionRest
+}
