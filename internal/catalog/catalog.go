@@ -55,6 +55,34 @@ func (c Catalog) own(u *providers.Upstream, name string, addressed bool) []strin
 	}
 }
 
+// Named reports whether name is configured as it stands: as a model's name or an alias, bare
+// or behind a qualifier.
+func (c Catalog) Named(name string) bool {
+	return slices.ContainsFunc(c.Upstreams, func(u *providers.Upstream) bool {
+		return len(u.Models) > 0 && len(c.Resolve(u, name)) > 0
+	})
+}
+
+// Fallbacks returns the names to try when nobody can serve name: those of all models that
+// it stands for, in order, without repetition.
+func (c Catalog) Fallbacks(name string) []string {
+	var all []string
+	for _, u := range c.Upstreams {
+		models := c.Resolve(u, name)
+		for _, m := range u.Models {
+			if !slices.Contains(models, m.Name) {
+				continue
+			}
+			for _, next := range m.Fallback {
+				if next != name && !slices.Contains(all, next) {
+					all = append(all, next)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // qualified reports whether name begins with some upstream's name or prefix.
 func (c Catalog) qualified(name string) bool {
 	head, _, ok := strings.Cut(name, "/")
