@@ -6,225 +6,266 @@ import (
 	"slices"
 	"time"
 
-	"github.com/understudyhq/understudy/config"
-	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/internal/strategy"
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Ring is the candidates of one name in one format, in the order its strategy wants.
+// Ring is the candidates of one name in one format: by tier of priority, and inside a tier
+// in the order its strategy wants. A pick costs the same however many of them there are and
+// however many of those rest.
 type Ring[O any] struct {
-	slots  []*Slot[O]
-	at     map[providers.CredentialID]int // each credential's first seat
-	ready  *strategy.Set
-	picker strategy.Picker
-	last   providers.CredentialID // picked last by the strategy
+	roster    *Roster[O]
+	seats     []seat[O]
+	at        map[providers.CredentialID]int32
+	tiers     []tier // highest first
+	open      *strategy.Set
+	out       *strategy.Set // positions that cannot be picked
+	ready     int
+	standings []standing
+	due       *strategy.Queue[time.Time]
+	told      *strategy.Queue[time.Time] // times that clients are told
+	counts    map[Reason]int             // of those that cannot be picked
+	provider  string                     // set when all candidates are of one upstream
+	fallbacks []string
+	excluded  []Rejection // the first of those whose lists leave the model out
+	lists     int         // all of them
+	field     *Field      // as of now; nil = to be made
+	accounts  map[account][]int32
+
+	tried []Tried // of the pick that is under way
+	now   time.Time
+	skip  func(int) bool // made once
+	first int            // of the tier that is picked from
 }
 
-// Slot is one (credential, upstream model).
-type Slot[O any] struct {
-	member *member[O]
-	model  string
-	owner  O    // of this model alone
-	owned  bool // owner is set; else the credential's owner stands in
-	down   bool // its owner is being restarted
-	rest   cooldown.State
-	seats  []seat[O]
+// tier is the candidates of one priority.
+type tier struct {
+	priority int
+	first    int // position
+	picker   strategy.Picker
 }
 
-// seat is a slot's place in one ring.
-type seat[O any] struct {
-	ring *Ring[O]
-	at   int
+// account names credentials that can stand in for each other.
+type account struct {
+	upstream *providers.Upstream
+	name     string
 }
 
-// newRing seats slots in the order that name wants. last was picked before, if anybody was.
-func newRing[O any](slots []*Slot[O], name config.Strategy, last providers.CredentialID) *Ring[O] {
-	r := &Ring[O]{slots: slots, at: make(map[providers.CredentialID]int, len(slots)), ready: strategy.NewSet(len(slots)), last: last}
-	if name == config.FillFirst {
-		slices.SortStableFunc(slots, func(a, b *Slot[O]) int { return cmp.Compare(a.member.order, b.member.order) })
-		r.picker = strategy.FillFirst{}
-	} else {
-		slices.SortStableFunc(slots, func(a, b *Slot[O]) int { return cmp.Compare(a.member.credential.ID, b.member.credential.ID) })
-		start := rand.IntN(len(slots))
-		if last != "" {
-			start, _ = slices.BinarySearchFunc(slots, last, func(s *Slot[O], id providers.CredentialID) int {
-				if s.member.credential.ID <= id {
-					return -1
-				}
-				return 1
-			})
+// Pick is a slot that was picked.
+type Pick[O any] struct {
+	*Slot[O]
+	Probe bool // it rests: this request finds out whether it must go on
+}
+
+// newRing seats slots, which are grouped by credential. memory holds, by priority, where
+// earlier rings of that name were.
+func newRing[O any](x *Roster[O], slots []*Slot[O], memory map[int]strategy.Memory, now time.Time) *Ring[O] {
+	r := &Ring[O]{roster: x, counts: map[Reason]int{}}
+	r.sit(slots)
+	n := len(r.seats)
+	r.at = make(map[providers.CredentialID]int32, n)
+	r.out, r.standings = strategy.NewSet(n), make([]standing, n)
+	r.due, r.told = strategy.NewQueue(n, time.Time.Before), strategy.NewQueue(n, time.Time.Before)
+	r.divide(memory)
+	r.open = strategy.NewSet(len(r.tiers))
+	r.skip = func(i int) bool { return !r.seats[r.first+i].untried(r.tried, r.now) }
+	r.provider = r.seats[0].member.credential.Upstream.Name
+	for i := range r.seats {
+		t := &r.seats[i]
+		r.at[t.member.credential.ID] = int32(i)
+		for _, s := range t.pool {
+			s.seats = append(s.seats, t)
 		}
-		r.picker = strategy.NewRoundRobin(start)
-	}
-	for i, s := range slots {
-		if _, ok := r.at[s.member.credential.ID]; !ok {
-			r.at[s.member.credential.ID] = i
+		if t.member.credential.Upstream.Name != r.provider {
+			r.provider = ""
 		}
-		s.seats = append(s.seats, seat[O]{r, i})
-		if s.ready() {
-			r.ready.Add(i)
-		}
+		r.out.Add(i)
+		st := t.standing(now)
+		r.standings[i] = standing{reason: st.reason}
+		r.counts[st.reason]++
+		r.place(t, st)
+		r.tiers[t.tier].picker.SetLoad(i-r.tiers[t.tier].first, t.member.inFlight, t.member.usedAt)
 	}
 	return r
 }
 
-// Credential returns the id of s's credential.
-func (s *Slot[O]) Credential() providers.CredentialID { return s.member.credential.ID }
-
-// Owner returns who grants s: its own owner or, while that is not known, its credential's.
-func (s *Slot[O]) Owner() O {
-	if s.owned {
-		return s.owner
-	}
-	return s.member.owner
-}
-
-// Model returns the upstream's own name of s's model.
-func (s *Slot[O]) Model() string { return s.model }
-
-// Pick asks the strategy for a ready slot that tried does not name.
-func (r *Ring[O]) Pick(tried []providers.CredentialID) *Slot[O] {
-	var skip func(int) bool
-	if len(tried) > 0 {
-		skip = func(i int) bool { return slices.Contains(tried, r.slots[i].member.credential.ID) }
-	}
-	i, ok := r.picker.Pick(r.ready, skip)
-	if !ok {
-		return nil
-	}
-	r.last = r.slots[i].member.credential.ID
-	return r.slots[i]
-}
-
-// Ready returns how many of r's slots are believed ready.
-func (r *Ring[O]) Ready() int { return r.ready.Len() }
-
-// Seated returns the slot of a credential if it is ready and tried does not name it. hint is
-// the place where it was found last, or anything; at is where it is now. With a right hint
-// nothing is looked up, which matters when there are so many credentials that nothing of
-// them is in the processor's caches.
-func (r *Ring[O]) Seated(id providers.CredentialID, hint int32, tried []providers.CredentialID) (s *Slot[O], at int32) {
-	if id == "" || slices.Contains(tried, id) {
-		return nil, hint
-	}
-	if i := int(hint); i >= 0 && i < len(r.slots) && r.slots[i].member.credential.ID == id && r.ready.Has(i) {
-		return r.slots[i], hint
-	}
-	if i, ok := r.at[id]; ok && r.ready.Has(i) {
-		return r.slots[i], int32(i)
-	}
-	return nil, hint
-}
-
-// Wake makes slots ready whose rest ended at or before now but whose owner has not said
-// so yet. It runs only when nobody else is ready.
-func (r *Ring[O]) Wake(now time.Time) (woken bool) {
-	for _, s := range r.slots {
-		if !s.rest.Until.IsZero() && !s.rest.Resting(now) {
-			s.rest.Until = time.Time{}
-			s.refresh()
+// sit makes a seat for every credential of slots, in the strategy's order.
+func (r *Ring[O]) sit(slots []*Slot[O]) {
+	fill := r.roster.kind() == strategy.FillFirst
+	slices.SortStableFunc(slots, func(a, b *Slot[O]) int {
+		x, y := a.member, b.member
+		inTier := cmp.Compare(x.credential.ID, y.credential.ID)
+		if fill {
+			inTier = cmp.Compare(x.order, y.order)
 		}
-		if m := s.member; !m.rest.Until.IsZero() && !m.rest.Resting(now) {
-			m.rest.Until = time.Time{}
-			m.refresh()
+		return cmp.Or(cmp.Compare(y.credential.Priority, x.credential.Priority), inTier)
+	})
+	r.seats = make([]seat[O], 0, len(slots)) // grows no more: slots point to its elements
+	for _, s := range slots {
+		if n := len(r.seats); n > 0 && r.seats[n-1].member == s.member {
+			r.seats[n-1].pool = append(r.seats[n-1].pool, s)
+			continue
 		}
-		woken = woken || s.ready()
+		r.seats = append(r.seats, seat[O]{ring: r, at: len(r.seats), member: s.member, pool: []*Slot[O]{s}})
 	}
-	return woken
 }
 
-// Shortage says why nobody can serve.
-type Shortage struct {
-	Provider   string         // set when all candidates are of one upstream
-	RetryAfter time.Duration  // to the soonest recovery; 0 = none is known
-	Reasons    map[string]int // how many candidates each reason keeps out
-}
-
-// Shortage says why nobody in r can serve.
-func (r *Ring[O]) Shortage(tried []providers.CredentialID, now time.Time) Shortage {
-	e := Shortage{Reasons: map[string]int{}}
-	soonest := time.Time{}
-	for i, s := range r.slots {
-		reason, until := s.unready(tried)
-		e.Reasons[reason]++
-		if !until.IsZero() && (soonest.IsZero() || until.Before(soonest)) {
-			soonest = until
+// divide makes the tiers and their pickers.
+func (r *Ring[O]) divide(memory map[int]strategy.Memory) {
+	for begin := 0; begin < len(r.seats); {
+		priority := r.seats[begin].member.credential.Priority
+		end := begin
+		var candidates []strategy.Candidate
+		for ; end < len(r.seats) && r.seats[end].member.credential.Priority == priority; end++ {
+			c := r.seats[end].member.credential
+			r.seats[end].tier = len(r.tiers)
+			candidates = append(candidates, strategy.Candidate{ID: string(c.ID), Account: c.Account, Weight: c.Weight})
 		}
-		switch name := s.member.credential.Upstream.Name; {
-		case i == 0:
-			e.Provider = name
-		case e.Provider != name:
-			e.Provider = ""
+		picker := strategy.New(r.roster.kind(), candidates, memory[priority], rand.IntN)
+		r.tiers = append(r.tiers, tier{priority: priority, first: begin, picker: picker})
+		begin = end
+	}
+}
+
+// memory returns where the ring is, by priority.
+func (r *Ring[O]) memory() map[int]strategy.Memory {
+	m := make(map[int]strategy.Memory, len(r.tiers))
+	for _, t := range r.tiers {
+		m[t.priority] = t.picker.Memory()
+	}
+	return m
+}
+
+// place takes note of how a seat stands.
+func (r *Ring[O]) place(t *seat[O], st standing) {
+	old := &r.standings[t.at]
+	if *old == st {
+		return
+	}
+	if !old.ready {
+		if r.counts[old.reason]--; r.counts[old.reason] == 0 {
+			delete(r.counts, old.reason)
 		}
 	}
-	if !soonest.IsZero() {
-		e.RetryAfter = max(soonest.Sub(now), time.Millisecond)
+	if !st.ready {
+		r.counts[st.reason]++
 	}
-	return e
+	if old.ready != st.ready {
+		r.setReady(t, st.ready)
+	}
+	setTime(r.due, t.at, st.due)
+	setTime(r.told, t.at, st.until)
+	*old = st
+	r.field = nil
 }
 
-// slot returns m's slot for an upstream model, made on first use.
-func (m *member[O]) slot(model string) *Slot[O] {
-	s, ok := m.slots[model]
-	if !ok {
-		s = &Slot[O]{member: m, model: model}
-		m.slots[model] = s
+func (r *Ring[O]) setReady(t *seat[O], ready bool) {
+	tier := r.tiers[t.tier]
+	tier.picker.SetReady(t.at-tier.first, ready)
+	if ready {
+		r.ready++
+		r.out.Remove(t.at)
+	} else {
+		r.ready--
+		r.out.Add(t.at)
 	}
-	return s
-}
-
-// tidy forgets a slot of which nothing is known and that sits nowhere.
-func (m *member[O]) tidy(s *Slot[O]) {
-	if len(s.seats) == 0 && s.rest.Until.IsZero() && !s.owned && !s.down {
-		delete(m.slots, s.model)
-	}
-}
-
-func (m *member[O]) refresh() {
-	for _, s := range m.slots {
-		s.refresh()
+	if tier.picker.Ready() > 0 {
+		r.open.Add(t.tier)
+	} else {
+		r.open.Remove(t.tier)
 	}
 }
 
-// ready reports whether s may be picked, as far as the index knows. A rest counts until
-// its owner says that it ended, or wake finds it over.
-func (s *Slot[O]) ready() bool {
+func setTime(q *strategy.Queue[time.Time], at int, t time.Time) {
+	if t.IsZero() {
+		q.Remove(at)
+	} else {
+		q.Put(at, t)
+	}
+}
+
+// Wake takes note of the rests that ended at or before now and of the probes that are due.
+func (r *Ring[O]) Wake(now time.Time) {
+	for {
+		i, due, ok := r.due.Min()
+		if !ok || due.After(now) {
+			return
+		}
+		st := r.seats[i].standing(now)
+		if !st.due.IsZero() && !st.due.After(now) {
+			st.due = time.Time{} // it cannot be: lest one wait for it for ever
+		}
+		r.place(&r.seats[i], st)
+	}
+}
+
+// Pick asks the strategy of the highest tier that has a ready candidate, but for what was
+// tried. It counts the pick.
+func (r *Ring[O]) Pick(tried []Tried, now time.Time) (Pick[O], bool) {
+	r.tried, r.now = tried, now
+	skip := r.skip
+	if len(tried) == 0 {
+		skip = nil
+	}
+	for t, ok := r.open.Next(0); ok; t, ok = r.open.Next(t + 1) {
+		r.first = r.tiers[t].first
+		if i, ok := r.tiers[t].picker.Pick(skip); ok {
+			return r.take(r.first+i, tried, now)
+		}
+	}
+	return Pick[O]{}, false
+}
+
+// take returns a slot of the ready seat at i, and remembers a probe.
+func (r *Ring[O]) take(i int, tried []Tried, now time.Time) (Pick[O], bool) {
+	t := &r.seats[i]
+	s, probe := t.next(tried, now)
+	if s == nil {
+		return Pick[O]{}, false
+	}
+	if probe {
+		s.probed(now)
+	}
+	return Pick[O]{s, probe}, true
+}
+
+// probed remembers that a probe of s is under way.
+func (s *Slot[O]) probed(now time.Time) {
 	m := s.member
-	return !m.credential.Disabled && !m.down && !m.failed && !s.down && m.rest.Until.IsZero() && s.rest.Until.IsZero()
+	if s.rest.Resting(now) {
+		s.probing = true
+		s.refresh(now)
+	}
+	if m.rest.Resting(now) {
+		m.probing = true
+		m.refresh(now)
+	}
 }
 
-// refresh carries s's readiness to every ring it sits in.
-func (s *Slot[O]) refresh() {
-	ready := s.ready()
-	for _, t := range s.seats {
-		if ready {
-			t.ring.ready.Add(t.at)
-		} else {
-			t.ring.ready.Remove(t.at)
+// Seated returns a slot of a credential if it is ready and was not tried. hint is the place
+// where it was found last, or anything; at is where it is now. With a right hint nothing is
+// looked up, which matters when there are so many credentials that nothing of them is in
+// the processor's caches.
+func (r *Ring[O]) Seated(id providers.CredentialID, hint int32, tried []Tried, now time.Time) (p Pick[O], at int32, ok bool) {
+	at = hint
+	if id == "" {
+		return Pick[O]{}, at, false
+	}
+	if i := int(hint); i < 0 || i >= len(r.seats) || r.seats[i].member.credential.ID != id {
+		var known bool
+		if at, known = r.at[id]; !known {
+			return Pick[O]{}, hint, false
 		}
 	}
+	if !r.standings[at].ready || len(tried) > 0 && !r.seats[at].untried(tried, now) {
+		return Pick[O]{}, at, false
+	}
+	p, ok = r.take(int(at), tried, now)
+	return p, at, ok
 }
 
-// unready says what keeps s out and, if that ends by itself, when.
-func (s *Slot[O]) unready(tried []providers.CredentialID) (reason string, until time.Time) {
-	m := s.member
-	rest := m.rest
-	if s.rest.Until.After(rest.Until) {
-		rest = s.rest
-	}
-	switch {
-	case m.credential.Disabled:
-		return "disabled", time.Time{}
-	case m.failed:
-		return "failed", time.Time{}
-	case rest.Kind == providers.Unauthorized && !rest.Until.IsZero():
-		return "unauthorized", time.Time{}
-	case !rest.Until.IsZero():
-		return "resting:" + string(rest.Kind), rest.Until
-	case slices.Contains(tried, m.credential.ID):
-		return "tried", time.Time{}
-	default:
-		return "restarting", time.Time{}
-	}
-}
+// Ready returns how many candidates are believed ready.
+func (r *Ring[O]) Ready() int { return r.ready }
+
+// Fallbacks returns the names to try when nobody in r can serve. It is not to be changed.
+func (r *Ring[O]) Fallbacks() []string { return r.fallbacks }
