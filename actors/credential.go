@@ -25,8 +25,11 @@ type (
 		model string
 		state cooldown.State
 	}
-	// wideOutcome hands up an outcome that reaches beyond the model it was seen on.
+	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
+	// probe of the credential's rest has brought.
 	wideOutcome struct{ attempt cooldown.Attempt }
+	// freed says that a lease that the credential handed on has ended.
+	freed struct{ lease uint64 }
 	// wideRested tells a model the rest of its credential as a whole.
 	wideRested struct{ state cooldown.State }
 	// revive is the alarm for a model's actor that was given up.
@@ -41,8 +44,14 @@ type credentialMemory struct {
 	credential *providers.Credential
 	settings   Settings
 	rest       cooldown.State
+	probe      uint64              // the lease that finds out whether rest must go on; 0 = none does
+	open       map[uint64]struct{} // leases, if their number has a limit
 	models     map[string]*modelMemory
 	retiring   bool
+}
+
+func newCredentialMemory() *credentialMemory {
+	return &credentialMemory{open: map[uint64]struct{}{}, models: map[string]*modelMemory{}}
 }
 
 // credentialActor owns one credential: what it is, its rest as a whole, and its models,
@@ -84,6 +93,8 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.grant(c, msg)
 	case wideOutcome:
 		a.judge(c, msg.attempt)
+	case freed:
+		a.freed(msg.lease)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -94,8 +105,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.rotate(c, msg.credential)
 		c.Respond(rotated{})
 	case configure:
-		a.settings = msg.settings
-		a.broadcast(c, msg)
+		a.configure(c, msg)
 	case announce:
 		a.announce(c)
 	case retire:
@@ -116,17 +126,36 @@ func (a *credentialActor) Receive(c actor.Context) {
 
 // started brings back the models that have a rest or open leases, after a restart too.
 func (a *credentialActor) started(c actor.Context) {
+	a.recount()
 	for name, memory := range a.models {
 		if !memory.blank() {
 			a.model(c, name)
 		}
 	}
-	if !a.rest.Until.IsZero() {
+	if !a.rest.Until.IsZero() && !a.rest.Held {
 		a.alarm.At(c, a.rest.Until, wake{})
 	}
 	a.tell(CredentialUp{a.credential.ID})
 	a.announce(c)
 	a.endIfRetired(c)
+}
+
+// recount finds out which leases are open: a restart may have lost word of some. No model's
+// actor runs at that time.
+func (a *credentialActor) recount() {
+	clear(a.open)
+	probing := false
+	for _, m := range a.models {
+		for id, lease := range m.leases {
+			if lease.handed {
+				a.open[id] = struct{}{}
+			}
+			probing = probing || id == a.probe
+		}
+	}
+	if !probing {
+		a.probe = 0
+	}
 }
 
 // tell passes a fact on, unless another credential of the same id may have come since.
@@ -136,13 +165,35 @@ func (a *credentialActor) tell(f Fact) {
 	}
 }
 
-// grant hands a request on to its model.
+// grant hands a request on to its model, unless the credential as a whole is out or has as
+// many leases as it may.
 func (a *credentialActor) grant(c actor.Context, g grant) {
-	if a.retiring {
-		c.RequestWithCustomSender(a.w.router, refused{grant: g, wide: a.rest}, c.Sender())
+	now := time.Now()
+	resting := a.rest.Resting(now)
+	no := refused{grant: g, wide: a.rest, probing: resting && a.probe != 0}
+	if limit := a.credential.MaxConcurrency; limit > 0 && len(a.open) >= limit {
+		no.open = len(a.open)
+	}
+	if a.retiring || no.probing || no.open > 0 || resting && !a.rest.ProbeDue(now) {
+		c.RequestWithCustomSender(a.w.router, no, c.Sender())
 		return
 	}
-	c.Forward(a.model(c, g.model))
+	if resting {
+		g.wideProbe, a.probe = true, g.acquire.id
+	}
+	if a.credential.MaxConcurrency > 0 || resting {
+		g.handed = true
+		a.open[g.acquire.id] = struct{}{}
+	}
+	c.RequestWithCustomSender(a.model(c, g.model), g, c.Sender())
+}
+
+// freed forgets a lease that has ended, or that its model did not grant.
+func (a *credentialActor) freed(lease uint64) {
+	delete(a.open, lease)
+	if a.probe == lease {
+		a.probe = 0
+	}
 }
 
 // model returns a model's actor, which is spawned on first use. It has a name, so that
@@ -156,7 +207,7 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 		memory = newModelMemory()
 		a.models[name] = memory
 	}
-	memory.credential, memory.policy, memory.wide = a.credential, a.settings.policy(), a.rest
+	memory.credential, memory.policy, memory.wide = a.credential, a.settings.policy(a.credential), a.rest
 	pid, err := c.SpawnNamed(modelProps(a.w, name, memory), name)
 	if err != nil {
 		panic(fmt.Errorf("spawn model %s: %w", name, err))
@@ -171,32 +222,56 @@ func modelOf(w *wiring, pid *actor.PID) string {
 	return model
 }
 
-// judge applies an outcome to the credential as a whole.
+// judge applies an outcome to the credential as a whole and, if it reaches even further, has
+// it told to the others of its account.
 func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
-	next := a.settings.policy().Next(a.rest, attempt)
-	if next == a.rest {
+	if attempt.Probe {
+		a.probe = 0
+	}
+	if attempt.Outcome.Scope == providers.ScopeAccount && a.credential.Account != "" && !attempt.Probe {
+		c.Send(c.Parent(), accountOutcome{a.credential, attempt})
+	}
+	next := a.settings.policy(a.credential).Next(a.rest, attempt)
+	if next == a.rest && !attempt.Probe {
 		return
 	}
-	a.alarm.At(c, next.Until, wake{})
 	a.setRest(c, next)
 }
 
 // setRest tells everybody concerned of the credential's rest as a whole.
 func (a *credentialActor) setRest(c actor.Context, state cooldown.State) {
 	a.rest = state
+	if !state.Until.IsZero() && !state.Held {
+		a.alarm.At(c, state.Until, wake{})
+	}
 	a.broadcast(c, wideRested{state})
 	a.tell(Rested{Credential: a.credential.ID, State: state})
 }
 
 func (a *credentialActor) wake(c actor.Context) {
-	switch {
-	case a.rest.Until.IsZero():
-	case a.rest.Resting(time.Now()):
+	now := time.Now()
+	switch next := a.rest.Over(now); {
+	case next != a.rest:
+		a.setRest(c, next)
+	case a.rest.Resting(now) && !a.rest.Held:
 		a.alarm.At(c, a.rest.Until, wake{})
-	default:
-		over := a.rest
-		over.Until = time.Time{}
-		a.setRest(c, over)
+	}
+}
+
+// configure takes new settings; switching cooldowns off or on concerns the present rest too.
+func (a *credentialActor) configure(c actor.Context, msg configure) {
+	before := a.settings.policy(a.credential).Disabled
+	a.settings = msg.settings
+	a.broadcast(c, msg)
+	a.ignoreRest(c, before)
+}
+
+// ignoreRest carries a change of whether cooldowns count over to the present rest.
+func (a *credentialActor) ignoreRest(c actor.Context, before bool) {
+	if now := a.settings.policy(a.credential).Disabled; now != before && !a.rest.Until.IsZero() {
+		next := a.rest
+		next.Ignored = now
+		a.setRest(c, next)
 	}
 }
 
@@ -205,11 +280,25 @@ func (a *credentialActor) wake(c actor.Context) {
 func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
+	before := a.settings.policy(a.credential).Disabled
 	a.credential = next
 	if enabled || (replaced && aboutSecret(a.rest.Kind)) {
+		a.probe = 0
 		a.setRest(c, cooldown.State{})
 	}
 	a.broadcast(c, rotate{next})
+	if a.settings.policy(next).Disabled != before {
+		a.broadcast(c, configure{a.settings})
+		a.ignoreRest(c, before)
+	}
+	a.tellLoad(c)
+}
+
+// tellLoad tells the router how many leases are open, if that matters.
+func (a *credentialActor) tellLoad(c actor.Context) {
+	if a.credential.MaxConcurrency > 0 && !a.retiring {
+		c.Send(a.w.router, load{a.credential.ID, len(a.open)})
+	}
 }
 
 func (a *credentialActor) announce(c actor.Context) {
@@ -219,6 +308,7 @@ func (a *credentialActor) announce(c actor.Context) {
 	if !a.rest.Until.IsZero() {
 		c.Send(a.w.router, Rested{Credential: a.credential.ID, State: a.rest})
 	}
+	a.tellLoad(c)
 	a.broadcast(c, announce{})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/scheduler"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -24,6 +25,11 @@ type (
 	applyDue struct{}
 	// retired says that a removed credential has no open lease any more.
 	retired struct{ pid *actor.PID }
+	// accountOutcome hands up an outcome that concerns all credentials of an account.
+	accountOutcome struct {
+		from    *providers.Credential
+		attempt cooldown.Attempt
+	}
 )
 
 // applied answers apply.
@@ -117,6 +123,8 @@ func (a *credentialsActor) Receive(c actor.Context) {
 		a.respawn(c, msg.id)
 	case retired:
 		c.Stop(msg.pid)
+	case accountOutcome:
+		a.spread(c, msg)
 	case *actor.Terminated:
 		a.terminated(c, msg.Who)
 	case *actor.Stopping, *actor.Restarting:
@@ -183,10 +191,13 @@ func (a *credentialsActor) finishApply(c actor.Context) {
 func (a *credentialsActor) put(c actor.Context, credential *providers.Credential, order int) {
 	row, ok := a.rows[credential.ID]
 	if !ok {
-		row = &credentialRow{memory: &credentialMemory{models: map[string]*modelMemory{}}}
+		row = &credentialRow{memory: newCredentialMemory()}
 		a.rows[credential.ID] = row
 	}
 	changed := row.credential != credential || row.order != order
+	if ok && credential.Disabled && !row.credential.Disabled {
+		c.Send(a.w.sessions, unbind{credential.ID})
+	}
 	row.credential, row.order = credential, order
 	if row.pid == nil && row.cancel == nil {
 		a.spawn(c, row)
@@ -211,12 +222,24 @@ func (a *credentialsActor) tellJoined(c actor.Context, row *credentialRow) {
 	c.Send(a.w.ledger, CredentialJoined{row.credential})
 }
 
+// spread tells an outcome to the other credentials of its account.
+func (a *credentialsActor) spread(c actor.Context, msg accountOutcome) {
+	for id, row := range a.rows {
+		same := row.credential.Account == msg.from.Account && row.credential.Upstream.Name == msg.from.Upstream.Name
+		if same && id != msg.from.ID && row.pid != nil {
+			attempt := msg.attempt
+			attempt.Outcome.Scope = providers.ScopeCredential // it goes no further
+			c.Send(row.pid, wideOutcome{attempt})
+		}
+	}
+}
+
 // remove takes a credential out. Its actor stays until the requests it serves have ended.
 func (a *credentialsActor) remove(c actor.Context, row *credentialRow) {
 	id := row.credential.ID
 	delete(a.rows, id)
 	a.w.tell(CredentialLeft{id})
-	c.Send(a.w.sessions, CredentialLeft{id})
+	c.Send(a.w.sessions, unbind{id})
 	if row.cancel != nil {
 		row.cancel()
 	}

@@ -46,6 +46,7 @@ type (
 	SessionBound struct {
 		Key        session.Key
 		Credential providers.CredentialID
+		Warm       *WarmList // that served it before; nil = none
 	}
 	// SessionExpired says that a session has no credential any more.
 	SessionExpired struct{ Key session.Key }
@@ -71,6 +72,9 @@ type Supervised struct {
 	Stopped bool
 }
 
+// Recorded says that a request has been answered, or could not be.
+type Recorded struct{ Record *Record }
+
 func (CredentialJoined) fact() {}
 func (CredentialLeft) fact()   {}
 func (CredentialDown) fact()   {}
@@ -82,6 +86,7 @@ func (SessionExpired) fact()   {}
 func (SessionsLost) fact()     {}
 func (Attempted) fact()        {}
 func (Supervised) fact()       {}
+func (Recorded) fact()         {}
 
 // Event is one fact as subscribers see it.
 type Event struct {

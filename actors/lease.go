@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -16,12 +18,48 @@ import (
 type Acquire struct {
 	// Model as the client named it, without a reasoning suffix.
 	Model string
+	// Suffix is the reasoning suffix, such as "(high)". If a name with it is configured, that
+	// one is meant; else the suffix is appended to whatever the upstream calls the model.
+	Suffix string
 	// Format is the inbound one; only credentials whose upstream speaks it are picked.
 	Format providers.Format
 	// Session of the request; zero keys = none.
 	Session session.Keys
-	// Exclude lists credentials already tried. It is not changed after the call.
-	Exclude []providers.CredentialID
+	// Tried lists what was tried already. It is not changed after the call.
+	Tried []Tried
+	// Stay is a credential whose other models, if the name stands for several of them, go
+	// before other credentials; empty = none.
+	Stay providers.CredentialID
+	// Pin is where state lies that the request needs; nobody but the credentials of that
+	// account can serve. Zero = none.
+	Pin Origin
+	// Prefer is like Pin, but others serve if those cannot. Zero = none.
+	Prefer Origin
+	// Wait is how long the request may wait for somebody to be ready; 0 = not at all. Where
+	// the model has fallbacks it waits only as a LastResort.
+	Wait       time.Duration
+	LastResort bool
+	// NotBefore is a time before which nothing is granted, if Wait reaches that far.
+	NotBefore time.Time
+}
+
+// Tried is what a request has tried already: a credential's model or, without a model, the
+// credential as a whole.
+type Tried = roster.Tried
+
+// Origin is where something was made that exists there only.
+type Origin struct {
+	Credential providers.CredentialID // empty = not known
+	Upstream   string
+	Account    string // empty = the credential is alone
+	Model      string // the name the client used
+	// Foreign means that it was made for another client, who alone may use it.
+	Foreign bool
+}
+
+// SameAs reports whether c can use what was made at o.
+func (o Origin) SameAs(c *providers.Credential) bool {
+	return o.Credential == c.ID || o.Account != "" && o.Account == c.Account && o.Upstream == c.Upstream.Name
 }
 
 // Why says why a credential was picked.
@@ -29,9 +67,11 @@ type Why string
 
 // Reasons for a pick.
 const (
+	WhyPin      Why = "pin"      // state that the request needs lies there
 	WhyBound    Why = "bound"    // it serves this session
 	WhyWarm     Why = "warm"     // it served this session before
 	WhyStrategy Why = "strategy" // the strategy chose it
+	WhyProbe    Why = "probe"    // it rests: the request finds out whether it must go on
 	WhyOnly     Why = "only"     // nothing else was ready
 )
 
@@ -40,11 +80,35 @@ const (
 type Lease struct {
 	ID         uint64
 	Credential *providers.Credential
-	Model      string // the upstream's own name
+	Model      string // the upstream's own name, reasoning suffix included
+	Suffix     string // the part of Model that the client asked for; empty = none
 	Why        Why
+	Field      *Field        // what it was picked from
+	Waited     time.Duration // for somebody to be ready
+	Fallbacks  []string      // names to try when nobody can serve this one
 
-	session session.Key
-	owner   *actor.PID // the actor that granted it
+	asked *Acquire
+	owner *actor.PID // the actor that granted it
+}
+
+// Field is what a pick was made from.
+type Field = roster.Field
+
+// Tried is what a request that fails with l has tried: the model or, if wide, the credential.
+func (l Lease) Tried(wide bool) Tried {
+	t := Tried{Credential: l.Credential.ID, Model: strings.TrimSuffix(l.Model, l.Suffix)}
+	if wide {
+		t.Model = ""
+	}
+	return t
+}
+
+// route is the name that the client used.
+func (l Lease) route() string {
+	if l.asked == nil {
+		return ""
+	}
+	return l.asked.Model
 }
 
 // LogValue leaves out everything that does not belong in a log.
@@ -84,8 +148,22 @@ type NoCredentialError struct {
 	// Reasons counts the candidates by what keeps each out, such as "disabled",
 	// "unauthorized", "tried" or "resting:rate-limited".
 	Reasons map[string]int
+	// Field is what there was to pick from; nil = no candidate at all.
+	Field *Field
+	// Waited is how long the request waited for somebody to be ready, in vain.
+	Waited time.Duration
+	// Fallbacks are names to try instead.
+	Fallbacks []string
 }
 
 func (e *NoCredentialError) Error() string {
 	return fmt.Sprintf("no credential for model %q: %v", e.Model, e.Reasons)
+}
+
+// PinError means that a request needs state that lies at an organisation none of whose
+// credentials can be used any more.
+type PinError struct{ Model string }
+
+func (e *PinError) Error() string {
+	return fmt.Sprintf("what the request for model %q refers to is out of reach", e.Model)
 }

@@ -13,11 +13,14 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages the ledger takes, besides every Fact. It answers takeSnapshot.
+// Messages the ledger takes, besides every Fact.
 type (
 	takeSnapshot struct{}                // answered with Snapshot
 	subscribe    struct{ *subscription } // events flow until unsubscribe
 	unsubscribe  struct{ *subscription }
+	recorded     struct{ record *Record }
+	listRecords  struct{ limit int }  // answered with []*Record
+	findRecord   struct{ id string } // answered with *Record, nil if there is none
 )
 
 // Snapshot is what the engine knows at one instant.
@@ -43,6 +46,7 @@ type CredentialView struct {
 	Served   uint64
 	Failed   uint64
 	Usage    providers.Usage
+	Windows  []providers.Quota // limits as the upstream told them last
 }
 
 // ModelView is one model of a credential at one instant.
@@ -65,11 +69,13 @@ type record struct {
 	served     uint64
 	failed     uint64
 	usage      providers.Usage
+	windows    []providers.Quota
 }
 
 // ledger counts what happened and passes it on to subscribers.
 type ledger struct {
-	records     map[providers.CredentialID]*record
+	credentials map[providers.CredentialID]*record
+	records     records
 	subscribers map[*subscription]struct{}
 	seq         uint64
 	sessions    map[[16]byte]struct{}
@@ -80,7 +86,7 @@ type ledger struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		records:     map[providers.CredentialID]*record{},
+		credentials: map[providers.CredentialID]*record{},
 		subscribers: map[*subscription]struct{}{},
 		sessions:    map[[16]byte]struct{}{},
 	}
@@ -98,6 +104,13 @@ func (l *ledger) Receive(c actor.Context) {
 		l.subscribers[msg.subscription] = struct{}{}
 	case unsubscribe:
 		delete(l.subscribers, msg.subscription)
+	case recorded:
+		l.records.add(msg.record)
+		l.publish(Recorded{msg.record})
+	case listRecords:
+		c.Respond(l.records.latest(msg.limit))
+	case findRecord:
+		c.Respond(l.records.find(msg.id))
 	default:
 		stage.Unhandled(c)
 	}
@@ -108,14 +121,14 @@ func (l *ledger) note(f Fact) {
 	case Attempted:
 		l.attempted(f)
 	case CredentialJoined:
-		r, ok := l.records[f.Credential.ID]
+		r, ok := l.credentials[f.Credential.ID]
 		if !ok {
 			r = &record{models: map[string]cooldown.State{}}
-			l.records[f.Credential.ID] = r
+			l.credentials[f.Credential.ID] = r
 		}
 		r.credential, r.down = f.Credential, CredentialDown{}
 	case CredentialLeft:
-		delete(l.records, f.Credential)
+		delete(l.credentials, f.Credential)
 	case CredentialDown:
 		l.with(f.Credential, func(r *record) { r.down = f })
 	case CredentialUp:
@@ -144,7 +157,7 @@ func (l *ledger) note(f Fact) {
 }
 
 func (l *ledger) with(id providers.CredentialID, change func(*record)) {
-	if r, ok := l.records[id]; ok {
+	if r, ok := l.credentials[id]; ok {
 		change(r)
 	}
 }
@@ -164,6 +177,9 @@ func (l *ledger) attempted(f Attempted) {
 			r.served++
 		case f.Outcome.Retryable():
 			r.failed++
+		}
+		if f.Outcome.Quotas != nil {
+			r.windows = f.Outcome.Quotas
 		}
 		r.usage.InputTokens += f.Outcome.Usage.InputTokens
 		r.usage.OutputTokens += f.Outcome.Usage.OutputTokens
@@ -186,7 +202,7 @@ func (l *ledger) publish(f Fact) {
 
 func (l *ledger) snapshot(now time.Time) Snapshot {
 	s := Snapshot{At: now, Sessions: len(l.sessions), Attempts: l.attempts, Overdue: l.overdue, Failures: l.failures}
-	for _, r := range l.records {
+	for _, r := range l.credentials {
 		s.Credentials = append(s.Credentials, r.view(now))
 	}
 	slices.SortFunc(s.Credentials, func(a, b CredentialView) int { return cmp.Compare(a.ID, b.ID) })
@@ -196,7 +212,7 @@ func (l *ledger) snapshot(now time.Time) Snapshot {
 func (r *record) view(now time.Time) CredentialView {
 	v := CredentialView{
 		ID: r.credential.ID, Provider: r.credential.Upstream.Name, Account: r.credential.Account,
-		Attempts: r.attempts, Served: r.served, Failed: r.failed, Usage: r.usage,
+		Attempts: r.attempts, Served: r.served, Failed: r.failed, Usage: r.usage, Windows: r.windows,
 	}
 	resting := 0
 	var soonest cooldown.State

@@ -20,14 +20,26 @@ type (
 		acquire    acquire
 		credential providers.CredentialID
 		model      string
+		suffix     string
 		why        Why
-		tentative  bool // the session is not bound to the credential yet
+		field      *Field
+		fallbacks  []string
+		waited     time.Duration
+		session    session.Key // the lead of its session
+		tentative  bool        // the session is not bound to the credential yet
+		probe      bool        // the router takes it for one
+		tracked    bool        // the router counts it
+		handed     bool        // by the credential, which counts it
+		wideProbe  bool        // it finds out whether the credential's own rest must go on
 	}
 	// report ends a lease.
 	report struct {
 		lease   uint64
 		outcome providers.Outcome
 	}
+	// spare says that nobody else is left, or that everybody is overloaded: a rest for
+	// overload or transient trouble must not exceed the base step.
+	spare struct{}
 )
 
 func (g grant) Question() uint64 { return g.acquire.id }
@@ -45,10 +57,14 @@ const (
 // openLease is a lease that was not reported yet.
 type openLease struct {
 	granted   time.Time
-	route     string
+	asked     *Acquire
 	session   session.Key
-	tentative bool // the router counts it as a pick that has not served
 	secret    providers.Secret
+	tentative bool // the router counts it as a pick that has not served
+	tracked   bool // the router counts it
+	handed    bool // the credential counts it
+	probe     bool // of the model's rest
+	wideProbe bool // of the credential's rest
 }
 
 // modelMemory is what survives a model's actor: its state and its open leases.
@@ -57,6 +73,7 @@ type modelMemory struct {
 	policy     cooldown.Policy
 	wide       cooldown.State // the rest of the credential as a whole, as it told
 	state      cooldown.State
+	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
 	leases     map[uint64]openLease
 	retiring   bool
 }
@@ -97,7 +114,9 @@ func (m *modelActor) Receive(c actor.Context) {
 	case wideRested:
 		m.wide = msg.state
 	case configure:
-		m.policy = msg.settings.policy()
+		m.configure(c, msg.settings)
+	case spare:
+		m.change(c, m.policy.Spare(m.state))
 	case announce:
 		m.announce(c)
 	case retire:
@@ -120,24 +139,39 @@ func (m *modelActor) Receive(c actor.Context) {
 // router tries the next candidate.
 func (m *modelActor) grant(c actor.Context, g grant) {
 	now := time.Now()
-	if m.credential.Disabled || m.retiring || m.state.Resting(now) || m.wide.Resting(now) {
-		c.RequestWithCustomSender(m.w.router, refused{g, m.state, m.wide}, c.Sender())
+	own, wide := m.state.Resting(now), m.wide.Resting(now)
+	probing := own && m.probe != 0
+	if m.credential.Disabled || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
+		if g.handed {
+			c.Send(c.Parent(), freed{g.acquire.id})
+		}
+		c.RequestWithCustomSender(m.w.router, refused{grant: g, state: m.state, wide: m.wide, probing: probing}, c.Sender())
 		return
+	}
+	if own {
+		m.probe = g.acquire.id
 	}
 	m.usedAt = now
 	m.leases[g.acquire.id] = openLease{
-		granted: now, route: g.acquire.Model, session: g.acquire.Session.Primary,
-		tentative: g.tentative, secret: m.credential.Secret,
+		granted: now, asked: g.acquire.Acquire, session: g.session, secret: m.credential.Secret,
+		tentative: g.tentative, tracked: g.tracked, handed: g.handed, probe: own, wideProbe: g.wideProbe,
 	}
 	if len(m.leases) == 1 {
 		m.setAlarm(c)
 	}
+	if own || g.wideProbe {
+		g.why = WhyProbe
+	}
 	c.Respond(Lease{
 		ID:         g.acquire.id,
 		Credential: m.credential,
-		Model:      g.model,
+		Model:      g.model + g.suffix,
+		Suffix:     g.suffix,
 		Why:        g.why,
-		session:    g.acquire.Session.Primary,
+		Field:      g.field,
+		Waited:     g.waited,
+		Fallbacks:  g.fallbacks,
+		asked:      g.acquire.Acquire,
 		owner:      c.Self(),
 	})
 }
@@ -150,17 +184,21 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	}
 	delete(m.leases, r.lease)
 	now := time.Now()
-	if !aboutSecret(r.outcome.Kind) || lease.secret.Equal(m.credential.Secret) { // else it is about another one
-		m.judge(c, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64()})
-	}
+	m.judge(c, lease, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
+	}
+	if lease.handed {
+		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
+	}
+	if lease.tracked && !m.retiring {
+		c.Send(m.w.router, released{m.credential.ID})
 	}
 	c.Send(m.w.ledger, Attempted{
 		Lease:      r.lease,
 		Credential: m.credential.ID,
 		Model:      m.name,
-		Route:      lease.route,
+		Route:      lease.asked.Model,
 		Outcome:    r.outcome,
 		Duration:   now.Sub(lease.granted),
 		Overdue:    overdue,
@@ -168,31 +206,58 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	m.leaveIfRetired(c)
 }
 
-// judge applies an outcome here or, if it reaches further, hands it up.
-func (m *modelActor) judge(c actor.Context, a cooldown.Attempt) {
-	if a.Outcome.Scope != providers.ScopeModel {
-		c.Send(c.Parent(), wideOutcome{a})
-		return
+// judge applies an outcome here and, if it reaches further, hands it up.
+func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt) {
+	if aboutSecret(a.Outcome.Kind) && !lease.secret.Equal(m.credential.Secret) {
+		a.Outcome = providers.Outcome{Kind: providers.Canceled} // it is about another one
+	}
+	wide := a.Outcome.Scope != providers.ScopeModel && !a.Outcome.Neutral && a.Outcome.Rest == 0
+	if wide || lease.wideProbe {
+		up := a
+		up.Probe = lease.wideProbe
+		c.Send(c.Parent(), wideOutcome{up})
+	}
+	if wide { // of it, only a success says something of the model
+		a.Outcome.RetryAfter = 0
+		if a.Outcome.Kind != providers.Success {
+			a.Outcome = providers.Outcome{Kind: providers.Canceled}
+		}
 	}
 	next := m.policy.Next(m.state, a)
-	if next == m.state {
-		return
+	if lease.probe {
+		m.probe = 0
+		if next == m.state {
+			c.Send(m.w.router, unprobed{m.credential.ID, m.name})
+		}
 	}
-	rested := m.state.Until != next.Until
+	m.change(c, next)
+}
+
+// change makes next the state and tells those who must know.
+func (m *modelActor) change(c actor.Context, next cooldown.State) {
+	old := m.state
 	m.state = next
-	if rested {
+	if next.Until != old.Until || next.ProbeAt != old.ProbeAt || next.Held != old.Held || next.Ignored != old.Ignored {
 		c.Send(c.Parent(), modelChanged{m.name, next})
 		m.setAlarm(c)
+	}
+}
+
+// configure takes new settings; switching cooldowns off or on concerns the present rest too.
+func (m *modelActor) configure(c actor.Context, s Settings) {
+	before := m.policy.Disabled
+	m.policy = s.policy(m.credential)
+	if m.policy.Disabled != before && !m.state.Until.IsZero() {
+		next := m.state
+		next.Ignored = m.policy.Disabled
+		m.change(c, next)
 	}
 }
 
 // wake looks what is due: the end of the rest, leases that nobody reported, idleness.
 func (m *modelActor) wake(c actor.Context) {
 	now := time.Now()
-	if !m.state.Until.IsZero() && !m.state.Resting(now) {
-		m.state.Until = time.Time{}
-		c.Send(c.Parent(), modelChanged{m.name, m.state})
-	}
+	m.change(c, m.state.Over(now))
 	for id, lease := range m.leases {
 		if now.Sub(lease.granted) >= leaseOverdueAfter {
 			m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
@@ -211,8 +276,8 @@ func (m *modelActor) setAlarm(c actor.Context) {
 	if now := time.Now(); !due.After(now) {
 		due = now.Add(modelIdleAfter)
 	}
-	if !m.state.Until.IsZero() && m.state.Until.Before(due) {
-		due = m.state.Until
+	if until := m.state.Until; !until.IsZero() && until.Before(due) && !m.state.Held {
+		due = until
 	}
 	m.alarm.At(c, due, wake{})
 }
@@ -237,9 +302,9 @@ func (m *modelActor) leaveIfRetired(c actor.Context) {
 func (m *modelActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := m.credential.Disabled && !next.Disabled
 	m.credential = next
-	if enabled && m.state != (cooldown.State{}) {
-		m.state = cooldown.State{}
-		c.Send(c.Parent(), modelChanged{m.name, m.state})
+	if enabled {
+		m.probe = 0
+		m.change(c, cooldown.State{})
 	}
 }
 

@@ -79,12 +79,14 @@ func (g *guardian) Receive(c actor.Context) {
 
 func (g *guardian) spawn(c actor.Context) {
 	w := g.w
-	ledger := newLedger() // one for all its incarnations: what was counted stays counted
+	// One of each for all its incarnations: what was counted stays counted.
+	ledger, pins := newLedger(), newPins()
 	for _, child := range []struct {
 		pid   *actor.PID
 		props *actor.Props
 	}{
 		{w.ledger, w.props(func() actor.Actor { return ledger })},
+		{w.pins, w.props(func() actor.Actor { return pins })},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
 		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))}, // last: it asks the others
@@ -110,6 +112,7 @@ type wiring struct {
 	credentials *actor.PID
 	sessions    *actor.PID
 	ledger      *actor.PID
+	pins        *actor.PID
 }
 
 // newWiring lays the names of one engine's actors below a name of its own.
@@ -125,6 +128,7 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 		credentials: at("credentials"),
 		sessions:    at("sessions"),
 		ledger:      at("ledger"),
+		pins:        at("pins"),
 	}
 }
 

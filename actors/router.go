@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -21,18 +20,40 @@ type (
 	// it goes through three mailboxes and is not worth three copies.
 	acquire struct {
 		*Acquire
-		id uint64
+		id      uint64
+		refusal int       // owners that would not grant it
+		since   time.Time // when it began to wait; zero = it did not
 	}
+	// forsaken says that nobody waits for the answer to an acquire any more.
+	forsaken struct{ id uint64 }
+	// waited is the alarm of one request that waits.
+	waited struct{ id uint64 }
 	// refused sends a grant back: its owner would not let the credential be used now.
 	refused struct {
-		grant grant
-		state cooldown.State // the model's
-		wide  cooldown.State // its credential's
+		grant   grant
+		state   cooldown.State // the model's
+		wide    cooldown.State // its credential's
+		probing bool           // somebody else finds out whether the rest must go on
+		open    int            // the credential's leases, if it has as many as it may; else 0
 	}
+	// lost says that a grant came to nothing: its owner was not there.
+	lostGrant struct{ grant grant }
 	// abandoned says that a pick for a session ended without having served.
 	abandoned struct {
 		key        session.Key
 		credential providers.CredentialID
+	}
+	// released says that a lease that the router counts has ended.
+	released struct{ credential providers.CredentialID }
+	// load says how many leases of a credential are open.
+	load struct {
+		credential providers.CredentialID
+		open       int
+	}
+	// unprobed says that a probe ended without news of the rest.
+	unprobed struct {
+		credential providers.CredentialID
+		model      string
 	}
 	// joined tells of a credential and the actor that owns it.
 	joined struct {
@@ -51,6 +72,11 @@ type (
 		credential providers.CredentialID
 		model      string
 		failing    bool
+	}
+	// named says which ids name a session, if there are several.
+	named struct {
+		lead session.Key
+		ids  []session.ID
 	}
 	// announced ends the credentials' answer to announce.
 	announced struct{}
@@ -79,14 +105,6 @@ func (r refused) Question() uint64 { return r.grant.acquire.id }
 func (a acquire) Question() uint64 { return a.id }
 func (d denied) Question() uint64  { return d.id }
 
-// binding is what the router knows of one session.
-type binding struct {
-	bound  providers.CredentialID // served last
-	likely providers.CredentialID // picked, but has not served yet: the first burst follows it
-	open   int32                  // picks of likely that have not ended
-	seat   int32                  // where in its ring bound or likely was found last
-}
-
 // settleWithin bounds how long a new router waits to be told all.
 const settleWithin = time.Second
 
@@ -95,7 +113,8 @@ const settleWithin = time.Second
 type router struct {
 	w        *wiring
 	roster   *roster.Roster[*actor.PID]
-	bindings map[session.Key]binding
+	sessions *bindings
+	waiting  *waitRoom
 	alarm    stage.Alarm
 	// Until settled, requests are stashed: the roster is not complete yet.
 	settled      bool
@@ -110,7 +129,7 @@ type stashedAcquire struct {
 }
 
 func newRouter(w *wiring) actor.Actor {
-	return &router{w: w, roster: roster.New[*actor.PID](), bindings: map[session.Key]binding{}, sessionsLeft: -1}
+	return &router{w: w, roster: roster.New[*actor.PID](), sessions: newBindings(), waiting: newWaitRoom(), sessionsLeft: -1}
 }
 
 // Receive is part of actor.Actor.
@@ -124,34 +143,22 @@ func (r *router) Receive(c actor.Context) {
 		r.acquire(c, msg)
 	case refused:
 		r.refused(c, msg)
+	case forsaken:
+		r.waiting.remove(msg.id)
+	case waited:
+		r.waited(c, msg.id)
 	case SessionBound:
 		r.bound(c, msg)
 	case SessionExpired:
-		r.expired(msg.Key)
+		r.sessions.expired(msg.Key)
+	case named:
+		r.sessions.directory.Set(msg.lead, msg.ids)
 	case abandoned:
-		r.abandoned(msg)
-	case Rested:
-		r.roster.Rest(msg.Credential, msg.Model, msg.State)
-	case modelUp:
-		r.roster.Own(msg.credential, msg.model, msg.pid)
-	case modelDown:
-		r.roster.Disown(msg.credential, msg.model, msg.failing)
-	case joined:
-		r.roster.Join(msg.credential, msg.pid, msg.order)
-	case CredentialLeft:
-		r.roster.Leave(msg.Credential)
-	case CredentialDown:
-		r.roster.SetDown(msg.Credential, true, msg.Failed)
-	case CredentialUp:
-		r.roster.SetDown(msg.Credential, false, false)
-	case configure:
-		r.roster.SetStrategy(msg.settings.Routing.Strategy)
-	case modelsListed:
-		r.roster.List(msg.upstream, msg.models)
+		r.sessions.abandoned(msg.key, msg.credential)
 	case listModels:
-		c.Respond(r.roster.Models())
+		c.Respond(r.roster.Models(time.Now()))
 	case SessionsLost:
-		r.forgetSessions()
+		r.sessions.forget()
 	case announced:
 		r.credentials = true
 		r.settleIfComplete(c)
@@ -161,13 +168,56 @@ func (r *router) Receive(c actor.Context) {
 	case settle:
 		r.settle(c)
 	case *actor.Stopping, *actor.Restarting:
-		r.alarm.Cancel()
-		for _, s := range r.stashed {
-			c.Send(s.sender, stage.Bounced{Message: s.msg})
-		}
+		r.leave(c)
+	default:
+		r.learn(c, time.Now())
+	}
+}
+
+// learn takes news of credentials in. Somebody who waits may be served with them.
+func (r *router) learn(c actor.Context, now time.Time) {
+	switch msg := c.Message().(type) {
+	case Rested:
+		r.rested(c, msg, now)
+	case released:
+		r.roster.Released(msg.credential, now)
+	case load:
+		r.roster.SetInFlight(msg.credential, msg.open, now)
+	case unprobed:
+		r.roster.Unprobed(msg.credential, msg.model, now)
+	case lostGrant:
+		r.lost(c, msg.grant, now)
+	case modelUp:
+		r.roster.Own(msg.credential, msg.model, msg.pid, now)
+	case modelDown:
+		r.roster.Disown(msg.credential, msg.model, msg.failing, now)
+	case joined:
+		r.roster.Join(msg.credential, msg.pid, msg.order)
+	case CredentialLeft:
+		r.roster.Leave(msg.Credential)
+	case CredentialDown:
+		r.roster.SetDown(msg.Credential, true, msg.Failed, now)
+	case CredentialUp:
+		r.roster.SetDown(msg.Credential, false, false, now)
+	case configure:
+		r.roster.SetStrategy(msg.settings.Routing.Strategy)
+		r.sessions.ttl = msg.settings.Routing.SessionAffinityTTL
+	case modelsListed:
+		r.roster.List(msg.upstream, msg.models)
 	default:
 		stage.Unhandled(c)
+		return
 	}
+	r.serveWaiting(c, now)
+}
+
+// leave readies what was asked for another incarnation: whoever asked asks again.
+func (r *router) leave(c actor.Context) {
+	r.alarm.Cancel()
+	for _, s := range r.stashed {
+		c.Send(s.sender, stage.Bounced{Message: s.msg})
+	}
+	r.waiting.clear(func(w *waiter) { c.Send(w.asker, stage.Bounced{Message: w.msg}) })
 }
 
 func (r *router) acquire(c actor.Context, msg acquire) {
@@ -175,7 +225,7 @@ func (r *router) acquire(c actor.Context, msg acquire) {
 		r.stashed = append(r.stashed, stashedAcquire{msg, c.Sender()})
 		return
 	}
-	r.handOver(c, msg, c.Sender())
+	r.handOver(c, msg, c.Sender(), time.Now())
 }
 
 func (r *router) settleIfComplete(c actor.Context) {
@@ -187,151 +237,55 @@ func (r *router) settleIfComplete(c actor.Context) {
 // settle serves the requests that came before the roster was complete.
 func (r *router) settle(c actor.Context) {
 	r.alarm.Cancel()
-	waiting := r.stashed
+	stashed := r.stashed
 	r.stashed, r.settled = nil, true
-	for _, s := range waiting {
-		r.handOver(c, s.msg, s.sender)
+	now := time.Now()
+	for _, s := range stashed {
+		r.handOver(c, s.msg, s.sender, now)
 	}
-}
-
-// handOver passes msg, asker and all, to the credential that ranks first.
-func (r *router) handOver(c actor.Context, msg acquire, asker *actor.PID) {
-	ring := r.roster.Ring(msg.Model, msg.Format)
-	if ring == nil {
-		c.Send(asker, denied{msg.id, r.unserved(msg.Model)})
-		return
-	}
-	s, why := r.rank(ring, msg)
-	if s == nil && ring.Wake(time.Now()) {
-		s, why = r.rank(ring, msg)
-	}
-	if s == nil {
-		c.Send(asker, denied{msg.id, shortage(msg.Model, ring.Shortage(msg.Exclude, time.Now()))})
-		return
-	}
-	c.RequestWithCustomSender(s.Owner(), grant{
-		acquire: msg, credential: s.Credential(), model: s.Model(), why: why,
-		tentative: r.bindings[msg.Session.Primary].likely == s.Credential(),
-	}, asker)
-}
-
-// unserved says why a name has no candidates.
-func (r *router) unserved(model string) error {
-	if formats := r.roster.Formats(model); len(formats) > 0 {
-		return &FormatError{Model: model, Formats: formats}
-	}
-	return &UnknownModelError{Model: model}
-}
-
-// shortage is a roster's answer as Acquire tells it.
-func shortage(model string, s roster.Shortage) *NoCredentialError {
-	return &NoCredentialError{Model: model, Provider: s.Provider, RetryAfter: s.RetryAfter, Reasons: s.Reasons}
-}
-
-// rank returns the slot to try first: the session's own, else the strategy's choice.
-func (r *router) rank(ring *roster.Ring[*actor.PID], msg acquire) (*roster.Slot[*actor.PID], Why) {
-	key := msg.Session.Primary
-	sticky := !key.IsZero() // without affinity System leaves sessions out
-	if sticky {
-		if s := r.sessionSlot(ring, msg); s != nil {
-			return s, WhyBound
-		}
-	}
-	s := ring.Pick(msg.Exclude)
-	if s == nil {
-		return nil, ""
-	}
-	if sticky {
-		b := r.bindings[key]
-		b.likely, b.open = s.Credential(), 1
-		r.bindings[key] = b
-	}
-	if ring.Ready() == 1 {
-		return s, WhyOnly
-	}
-	return s, WhyStrategy
-}
-
-// sessionSlot returns the ready slot that serves msg's session, or is about to.
-func (r *router) sessionSlot(ring *roster.Ring[*actor.PID], msg acquire) *roster.Slot[*actor.PID] {
-	for _, key := range [...]session.Key{msg.Session.Primary, msg.Session.Fallback} {
-		b, ok := r.bindings[key]
-		if !ok || key.IsZero() {
-			continue
-		}
-		if s, at := ring.Seated(b.bound, b.seat, msg.Exclude); s != nil {
-			if at != b.seat {
-				b.seat = at
-				r.bindings[key] = b
-			}
-			return s
-		}
-		if s, at := ring.Seated(b.likely, b.seat, msg.Exclude); s != nil {
-			b.open++
-			b.seat = at
-			r.bindings[key] = b
-			return s
-		}
-	}
-	return nil
-}
-
-// refused tries the next candidate for a grant that its owner sent back. What the owner says
-// of its rests may be ahead of the facts about them.
-func (r *router) refused(c actor.Context, msg refused) {
-	g, now := msg.grant, time.Now()
-	if msg.state.Resting(now) {
-		r.roster.Rest(g.credential, g.model, msg.state)
-	}
-	if msg.wide.Resting(now) {
-		r.roster.Rest(g.credential, "", msg.wide)
-	}
-	r.abandoned(abandoned{g.acquire.Session.Primary, g.credential})
-	again := *g.acquire.Acquire
-	again.Exclude = append(slices.Clip(again.Exclude), g.credential)
-	r.handOver(c, acquire{&again, g.acquire.id}, c.Sender())
 }
 
 func (r *router) bound(c actor.Context, msg SessionBound) {
-	r.bindings[msg.Key] = binding{bound: msg.Credential}
+	r.sessions.bound(msg)
 	if !r.settled && r.sessionsLeft > 0 {
 		r.sessionsLeft--
 		r.settleIfComplete(c)
 	}
 }
 
-// expired forgets a session, but not a pick that has since been made for it.
-func (r *router) expired(key session.Key) {
-	if b, ok := r.bindings[key]; ok {
-		b.bound = ""
-		r.keep(key, b)
-	}
-}
-
-// forgetSessions forgets all bindings: the sessions that owned them are gone.
-func (r *router) forgetSessions() {
-	for key := range r.bindings {
-		r.expired(key)
-	}
-}
-
-// abandoned forgets a pick that has not served once nothing of its burst is under way.
-func (r *router) abandoned(msg abandoned) {
-	b, ok := r.bindings[msg.key]
-	if !ok || b.likely != msg.credential {
+// rested takes note of a rest, and tells its owner what only the router can see: that the
+// whole provider is overloaded, or that nobody else is left.
+func (r *router) rested(c actor.Context, msg Rested, now time.Time) {
+	r.roster.Rest(msg.Credential, msg.Model, msg.State, now)
+	if msg.Model == "" || !msg.State.Resting(now) {
 		return
 	}
-	if b.open--; b.open <= 0 {
-		b.likely = ""
-	}
-	r.keep(msg.key, b)
-}
-
-// keep stores what is known of a session, if anything is.
-func (r *router) keep(key session.Key, b binding) {
-	if b.bound == "" && b.likely == "" {
-		delete(r.bindings, key)
+	switch msg.State.Kind {
+	case providers.Overloaded:
+		wide, news := r.roster.Overloaded(msg.Credential, msg.Model, msg.State.Since)
+		if news {
+			r.roster.Resting(msg.Credential, msg.Model, providers.Overloaded, now, func(s *roster.Slot[*actor.PID]) { r.spare(c, s) })
+			return
+		}
+		if wide {
+			r.spare(c, r.roster.Slot(msg.Credential, msg.Model))
+			return
+		}
+	case providers.Transient:
+	default:
 		return
 	}
-	r.bindings[key] = b
+	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last {
+		r.spare(c, s)
+	}
+}
+
+// spare asks the owner of a slot to rest no longer than the base step.
+func (r *router) spare(c actor.Context, s *roster.Slot[*actor.PID]) {
+	if s == nil {
+		return
+	}
+	if owner, ok := s.Granter(); ok && s.RestsBeyond(cooldown.DefaultBase) {
+		c.Send(owner, spare{})
+	}
 }

@@ -11,8 +11,14 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages a session takes, besides Bind, announce and CredentialLeft. It answers none.
+// Messages a session takes, besides announce and unbind. It answers none.
 type (
+	// bind is its parent's Bind: lead is its own key.
+	bind struct {
+		lead       session.Key
+		credential providers.CredentialID
+		lease      uint64
+	}
 	expire struct{} // the session's own alarm
 	// lost tells the parent that a session stops without having asked.
 	lost struct {
@@ -35,8 +41,9 @@ type sessionActor struct {
 	kind       *sessionKind
 	key        session.Key
 	credential providers.CredentialID
-	lease      uint64 // that served last
-	usedAt     int64  // Unix nanoseconds
+	warm       *WarmList // credentials that served before; nil = none
+	lease      uint64    // that served last
+	usedAt     int64     // Unix nanoseconds
 	binds      uint32
 	alarm      func() // cancels the alarm
 }
@@ -55,16 +62,14 @@ func sessionProps(w *wiring, ttl *sessionTTL) *actor.Props {
 // Receive is part of actor.Actor.
 func (s *sessionActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
-	case Bind:
+	case bind:
 		s.bind(c, msg)
 	case expire:
 		s.expire(c)
 	case announce:
-		s.kind.w.tellRouter(SessionBound{s.key, s.credential})
-	case CredentialLeft:
-		if msg.Credential == s.credential {
-			s.leave(c)
-		}
+		s.kind.w.tellRouter(s.view())
+	case unbind:
+		s.unbind(c, msg.credential)
 	case *actor.Stopping:
 		s.stop(c)
 	default:
@@ -72,23 +77,86 @@ func (s *sessionActor) Receive(c actor.Context) {
 	}
 }
 
-func (s *sessionActor) bind(c actor.Context, msg Bind) {
-	s.key = msg.Key
+func (s *sessionActor) view() SessionBound { return SessionBound{s.key, s.credential, s.warm} }
+
+func (s *sessionActor) bind(c actor.Context, msg bind) {
+	before := s.usedAt
+	s.key = msg.lead
 	s.binds++
 	s.usedAt = time.Now().UnixNano()
 	if s.alarm == nil {
 		s.alarm = stage.After(c, s.kind.ttl.get(), expire{})
 	}
-	if msg.Lease < s.lease {
-		// An answer that came late moves nothing, but the router still counts on its pick.
-		s.kind.w.tellRouter(SessionBound{s.key, s.credential})
+	if msg.lease < s.lease {
+		// An answer that came late moves nothing, but its credential is warm, and the router
+		// still counts on its pick.
+		if msg.credential != s.credential {
+			s.warm = s.warm.with(Warm{msg.credential, s.usedAt}, s.credential)
+		}
+		s.kind.w.tellRouter(s.view())
 		return
 	}
-	s.lease = msg.Lease
-	if s.credential != msg.Credential {
-		s.credential = msg.Credential
-		s.kind.w.tell(SessionBound{s.key, s.credential})
+	s.lease = msg.lease
+	if s.credential != msg.credential {
+		if s.credential != "" {
+			s.warm = s.warm.with(Warm{s.credential, before}, msg.credential)
+		}
+		s.credential = msg.credential
+		s.kind.w.tell(s.view())
 	}
+}
+
+// with returns the list with w in front and without a credential, which has become the bound
+// one.
+func (l *WarmList) with(w Warm, without providers.CredentialID) *WarmList {
+	next := &WarmList{w}
+	if l == nil {
+		return next
+	}
+	for _, old := range l {
+		if old.Credential != "" && old.Credential != w.Credential && old.Credential != without {
+			next[1] = old
+			break
+		}
+	}
+	return next
+}
+
+// unbind forgets a credential. A session that it served last goes to the one that served it
+// before or, if there is none, is free.
+func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
+	if id != s.credential && !s.warm.has(id) {
+		return
+	}
+	s.warm = s.warm.without(id)
+	if id == s.credential {
+		if s.warm == nil {
+			s.leave(c)
+			return
+		}
+		s.credential = s.warm[0].Credential
+		s.warm = s.warm.without(s.credential)
+	}
+	s.kind.w.tell(s.view())
+}
+
+func (l *WarmList) has(id providers.CredentialID) bool {
+	return l != nil && (l[0].Credential == id || l[1].Credential == id)
+}
+
+// without returns the list without a credential; nil if that leaves nothing.
+func (l *WarmList) without(id providers.CredentialID) *WarmList {
+	if !l.has(id) {
+		return l
+	}
+	next := WarmList{l[0]}
+	if l[0].Credential == id {
+		next[0] = l[1]
+	}
+	if next[0].Credential == "" {
+		return nil
+	}
+	return &next
 }
 
 // expire asks to be let go or, if the session was used meanwhile, sets the alarm for what

@@ -10,12 +10,12 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages the parent of the sessions takes, besides configure, announce and
-// CredentialLeft. It answers none.
+// Messages the parent of the sessions takes, besides configure and announce. It answers none.
 type (
-	// Bind ties a session to the credential that has just served it and restarts its TTL.
+	// Bind ties the session of a request to the credential that has just served it and
+	// restarts its TTL.
 	Bind struct {
-		Key        session.Key
+		Asked      *Acquire // whose session it is
 		Credential providers.CredentialID
 		// Lease that served. One older than that of the present binding changes nothing.
 		Lease uint64
@@ -25,6 +25,8 @@ type (
 		key   session.Key
 		binds uint32
 	}
+	// unbind frees the sessions of a credential, which has left or is disabled.
+	unbind struct{ credential providers.CredentialID }
 )
 
 // sessionRow is one living session.
@@ -34,13 +36,16 @@ type sessionRow struct {
 }
 
 // sessionsActor is the parent of all sessions: it spawns one with its first Bind, hands the
-// further ones on, and lets one go when nothing came since it asked to.
+// further ones on, and lets one go when nothing came since it asked to. It knows sessions by
+// the lead of their ids.
 type sessionsActor struct {
-	w    *wiring
-	heir bool // there was an earlier incarnation
-	rows map[session.Key]sessionRow
-	ttl  *sessionTTL
-	kind *actor.Props // made once: it is the same for all sessions
+	w         *wiring
+	heir      bool // there was an earlier incarnation
+	rows      map[session.Key]sessionRow
+	directory *session.Directory
+	known     func(session.Key) bool // made once
+	ttl       *sessionTTL
+	kind      *actor.Props // made once: it is the same for all sessions
 }
 
 // sessionsProps describes the one parent of an engine's sessions. A session that fails is
@@ -51,8 +56,17 @@ func sessionsProps(w *wiring) *actor.Props {
 	return w.props(func() actor.Actor {
 		ttl := &sessionTTL{}
 		incarnations++
-		return &sessionsActor{w: w, heir: incarnations > 1, rows: map[session.Key]sessionRow{}, ttl: ttl, kind: sessionProps(w, ttl)}
+		return newSessions(w, incarnations > 1, ttl)
 	}, actor.WithSupervisor(supervisor))
+}
+
+func newSessions(w *wiring, heir bool, ttl *sessionTTL) *sessionsActor {
+	s := &sessionsActor{
+		w: w, heir: heir, rows: map[session.Key]sessionRow{}, directory: session.NewDirectory(),
+		ttl: ttl, kind: sessionProps(w, ttl),
+	}
+	s.known = func(k session.Key) bool { _, ok := s.rows[k]; return ok }
+	return s
 }
 
 // Receive is part of actor.Actor.
@@ -73,8 +87,9 @@ func (s *sessionsActor) Receive(c actor.Context) {
 		s.ttl.set(msg.plan.Settings.Routing.SessionAffinityTTL)
 	case announce:
 		c.Send(s.w.router, sessionsAnnounced{len(s.rows)})
+		s.directory.Groups(func(lead session.Key, ids []session.ID) { c.Send(s.w.router, named{lead, ids}) })
 		s.broadcast(c, msg)
-	case CredentialLeft:
+	case unbind:
 		s.broadcast(c, msg)
 	case lost:
 		s.lost(msg)
@@ -85,13 +100,18 @@ func (s *sessionsActor) Receive(c actor.Context) {
 }
 
 func (s *sessionsActor) bind(c actor.Context, msg Bind) {
-	row, ok := s.rows[msg.Key]
+	keys := msg.Asked.Session
+	lead := s.directory.Lead(keys, s.known)
+	row, ok := s.rows[lead]
 	if !ok {
 		row.pid = c.Spawn(s.kind)
 	}
 	row.binds++
-	s.rows[msg.Key] = row
-	c.Forward(row.pid)
+	s.rows[lead] = row
+	if ids := s.directory.Join(lead, keys.IDs); ids != nil {
+		c.Send(s.w.router, named{lead, ids})
+	}
+	c.Send(row.pid, bind{lead, msg.Credential, msg.Lease})
 }
 
 func (s *sessionsActor) broadcast(c actor.Context, msg any) {
@@ -106,17 +126,21 @@ func (s *sessionsActor) expire(c actor.Context, msg expiring) {
 	if !ok || row.binds != msg.binds {
 		return
 	}
-	delete(s.rows, msg.key)
-	s.w.tell(SessionExpired{msg.key})
+	s.forget(msg.key)
 	c.Stop(row.pid)
 }
 
 // lost forgets a session that failed.
 func (s *sessionsActor) lost(msg lost) {
 	if row, ok := s.rows[msg.key]; ok && row.pid.Equal(msg.pid) {
-		delete(s.rows, msg.key)
-		s.w.tell(SessionExpired{msg.key})
+		s.forget(msg.key)
 	}
+}
+
+func (s *sessionsActor) forget(lead session.Key) {
+	delete(s.rows, lead)
+	s.directory.Drop(lead)
+	s.w.tell(SessionExpired{lead})
 }
 
 // minTTL keeps a nonsensical setting from turning every session into a busy loop.

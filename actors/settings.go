@@ -15,14 +15,18 @@ type Settings struct {
 	Cooldown config.Cooldown
 }
 
-// policy returns the cooldown rules of s.
-func (s Settings) policy() cooldown.Policy {
-	return cooldown.Policy{
+// policy returns the cooldown rules of s for c, whose own setting counts more.
+func (s Settings) policy(c *providers.Credential) cooldown.Policy {
+	p := cooldown.Policy{
 		Base:         cooldown.DefaultBase,
 		Max:          s.Cooldown.Max,
 		TransientMax: s.Cooldown.TransientMax,
 		Disabled:     s.Cooldown.Disabled,
 	}
+	if c.DisableCooldown != nil {
+		p.Disabled = *c.DisableCooldown
+	}
+	return p
 }
 
 // Plan is all the engine works with: its settings and every credential, in configuration

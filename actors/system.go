@@ -14,6 +14,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -75,16 +76,17 @@ func newActorSystem(logger *slog.Logger) *actor.ActorSystem {
 }
 
 // Acquire asks for leave to use a credential once. Every lease must be reported.
-// Errors: *UnknownModelError, *FormatError, *NoCredentialError, ErrOverloaded, ErrStopped,
-// or the cause of ctx.
+// Errors: *UnknownModelError, *FormatError, *NoCredentialError, *PinError, ErrOverloaded,
+// ErrStopped, or the cause of ctx.
 func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 	if !s.affinity.Load() {
 		a.Session = session.Keys{}
 	}
 	for try := 1; !s.stopping.Load(); try++ {
 		question, id := a, s.leases.Add(1)
-		answer, err := s.asker.Ask(ctx, s.w.router, acquire{&question, id}, id)
+		answer, err := s.asker.Ask(ctx, s.w.router, acquire{Acquire: &question, id: id}, id)
 		if err != nil {
+			s.w.root.Send(s.w.router, forsaken{id})
 			return Lease{}, err
 		}
 		switch answer := answer.(type) {
@@ -120,9 +122,9 @@ func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
 		g, ok = r.grant, true
 	}
 	if ok {
-		s.w.root.Send(s.w.router, abandoned{a.Session.Primary, g.credential})
+		s.w.root.Send(s.w.router, lostGrant{g})
 		if exclude {
-			a.Exclude = append(slices.Clip(a.Exclude), g.credential)
+			a.Tried = append(slices.Clip(a.Tried), Tried{Credential: g.credential})
 		}
 	}
 	return a
@@ -130,8 +132,8 @@ func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
 
 // FirstByte says that the lease has served: its session is bound to its credential.
 func (s *System) FirstByte(l Lease) {
-	if !l.session.IsZero() {
-		s.w.root.Send(s.w.sessions, Bind{Key: l.session, Credential: l.Credential.ID, Lease: l.ID})
+	if l.asked != nil && !l.asked.Session.Primary.IsZero() {
+		s.w.root.Send(s.w.sessions, Bind{Asked: l.asked, Credential: l.Credential.ID, Lease: l.ID})
 	}
 }
 
@@ -140,6 +142,32 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
 		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o})
 	}
+}
+
+// Made notes that things were made with a lease, for a client: only it may use them, and only
+// at that credential's account.
+func (s *System) Made(l Lease, client string, keys []pin.Key) {
+	c := l.Credential
+	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.route()}
+	s.w.root.Send(s.w.pins, made{keys, place{origin, client}})
+}
+
+// Origins returns where things were made, in order; the zero Origin for what is not known.
+func (s *System) Origins(ctx context.Context, client string, keys []pin.Key) ([]Origin, error) {
+	return ask[[]Origin](ctx, s, s.w.pins, whose{keys, client})
+}
+
+// Record keeps the record of one request, which must not be changed any more.
+func (s *System) Record(r *Record) { s.w.root.Send(s.w.ledger, recorded{r}) }
+
+// Records returns the latest records, up to limit, latest first.
+func (s *System) Records(ctx context.Context, limit int) ([]*Record, error) {
+	return ask[[]*Record](ctx, s, s.w.ledger, listRecords{limit})
+}
+
+// RecordOf returns the latest record of a request; nil if there is none any more.
+func (s *System) RecordOf(ctx context.Context, requestID string) (*Record, error) {
+	return ask[*Record](ctx, s, s.w.ledger, findRecord{requestID})
 }
 
 // Apply makes plan the truth and returns when the next Acquire will follow it. Rests,

@@ -1,0 +1,93 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/internal/session"
+	"github.com/understudyhq/understudy/providers"
+)
+
+// Record tells of one request what was asked, what was decided and why, and what came of it
+// (routing rules, section 9). It holds neither secrets nor contents. Once given to the engine
+// it is not changed any more.
+type Record struct {
+	RequestID string
+	At        time.Time        // when the request came
+	Client    string           // name of the client's key; empty = open access
+	FormatIn  providers.Format // the client's
+	FormatOut providers.Format // the upstream's; empty = nobody was asked
+	Operation providers.Operation
+	Asked     string           // the model as the client named it
+	Used      string           // the name it was served under: another one after a fallback
+	Source    session.Source   // what the session was recognised by; empty = no session
+	Session   session.Key      // hashed
+	Strategy  config.Strategy  // empty = nobody was asked
+	Attempts  []AttemptRecord
+	Rejected  *Field // who was not ready when nobody was left; nil = it did not come to that
+	Dropped   int    // encrypted reasoning items left out, which the credential could not read
+	Status    int    // what the client got; 499 = it went away
+	Outcome   providers.Kind
+	Err       string        // what the client was told, if that was the gateway's own
+	Queued    time.Duration // from arrival to the first question to the engine
+	Waited    time.Duration // for somebody to be ready
+	FirstByte time.Duration // from arrival to the answer's first payload byte; 0 = none
+	Total     time.Duration
+	Usage     providers.Usage // of the attempt that served
+}
+
+// AttemptRecord tells of one attempt.
+type AttemptRecord struct {
+	Credential providers.CredentialID
+	Provider   string
+	Model      string // the upstream's own name
+	Route      string // the client's name that led there
+	Why        Why
+	Field      *Field         // what it was picked from
+	Outcome    providers.Kind // what it means for the credential
+	Status     int            // the upstream's; 0 = it did not answer
+	Reason     string
+	BeganAt    time.Duration // since arrival
+	Waited     time.Duration // before it, for somebody to be ready
+	FirstByte  time.Duration // since it began; 0 = none
+	Total      time.Duration
+}
+
+// recordsKept is how many records the engine remembers.
+const recordsKept = 10_000
+
+// records is a ring of the latest records. The zero value is empty.
+type records struct {
+	ring []*Record
+	next int // where the next one goes, once the ring is full
+}
+
+func (r *records) add(rec *Record) {
+	if len(r.ring) < recordsKept {
+		r.ring = append(r.ring, rec)
+		return
+	}
+	r.ring[r.next] = rec
+	r.next = (r.next + 1) % recordsKept
+}
+
+// latest returns up to limit records, latest first.
+func (r *records) latest(limit int) []*Record {
+	n := len(r.ring)
+	list := make([]*Record, 0, min(limit, n))
+	for i := range min(limit, n) {
+		list = append(list, r.ring[(r.next+n-1-i)%n])
+	}
+	return list
+}
+
+// find returns the latest record of a request; nil if there is none.
+func (r *records) find(id string) *Record {
+	n := len(r.ring)
+	for i := range n {
+		if rec := r.ring[(r.next+n-1-i)%n]; rec.RequestID == id {
+			return rec
+		}
+	}
+	return nil
+}
