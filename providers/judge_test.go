@@ -148,6 +148,14 @@ func TestJudge_TakesTheFirstRuleThatMatches(t *testing.T) {
 	})
 }
 
+func TestJudge_ARuleOutranksWhatIsNeutralByItself(t *testing.T) {
+	t.Parallel()
+	a := failing(500, "{}")
+	a.Call.Operation = providers.Compact
+	require.True(t, judged(a, nil, nil).Neutral, "CD39")
+	require.False(t, judged(a, []providers.ErrorRule{{Action: providers.ActionRest, Rest: time.Minute}}, nil).Neutral)
+}
+
 func TestJudge_KeepsTheLimitsThatAnswersTell(t *testing.T) {
 	t.Parallel()
 	limits := header("X-Ratelimit-Limit-Tokens: 100", "X-Ratelimit-Remaining-Tokens: 40", "X-Ratelimit-Reset-Tokens: 6s")
