@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -123,12 +124,19 @@ func (b *builder) upstream(source config.Provider, network http.RoundTripper) (b
 		transport = simulated(source).Transport()
 	}
 	next := builtUpstream{source: source, transport: transport, upstream: describe(source, adapter, base)}
+	if next.upstream.Rules, err = errorRules(source.ErrorRules); err != nil {
+		return builtUpstream{}, err
+	}
 	var old []*providers.Credential
 	if i >= 0 && sameUpstream(b.last.upstreams[i], next) {
 		next.upstream, old = b.last.upstreams[i].upstream, b.last.upstreams[i].credentials
 	}
 	for _, c := range source.Credentials {
-		next.credentials = append(next.credentials, keepSame(old, credential(c, next)))
+		made, err := credential(c, next)
+		if err != nil {
+			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
+		}
+		next.credentials = append(next.credentials, keepSame(old, made))
 	}
 	return next, nil
 }
@@ -147,7 +155,9 @@ func keepSame(old []*providers.Credential, c *providers.Credential) *providers.C
 			continue // transports are compared by identity: they are alive
 		}
 		a, b := *o, *c
-		if a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil; same(a, b) {
+		a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil
+		a.Rules, b.Rules = nil, nil // these hold compiled patterns, of which only the text counts
+		if same(a, b) && slices.EqualFunc(o.Rules, c.Rules, providers.ErrorRule.Equal) {
 			return o
 		}
 	}
@@ -171,7 +181,11 @@ func describe(p config.Provider, adapter providers.Provider, base *url.URL) *pro
 	return u
 }
 
-func credential(c config.Credential, u builtUpstream) *providers.Credential {
+func credential(c config.Credential, u builtUpstream) (*providers.Credential, error) {
+	rules, err := errorRules(c.ErrorRules)
+	if err != nil {
+		return nil, err
+	}
 	secret := c.APIKey
 	if secret == "" && u.source.Kind == config.KindSimulator {
 		secret = c.ID
@@ -184,7 +198,26 @@ func credential(c config.Credential, u builtUpstream) *providers.Credential {
 		ID: providers.CredentialID(c.ID), Upstream: u.upstream, Secret: providers.NewSecret(secret), Account: c.Account,
 		Transport: u.transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
 		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
+		DisableCooldown: c.DisableCooldown, Rules: rules,
+	}, nil
+}
+
+func errorRules(configured []config.ErrorRule) ([]providers.ErrorRule, error) {
+	var rules []providers.ErrorRule
+	for i, c := range configured {
+		r := providers.ErrorRule{
+			Status: c.Status, Contains: c.BodyContains, Action: providers.Action(c.Action), Rest: c.Rest,
+		}
+		if c.BodyRegex != "" {
+			pattern, err := regexp.Compile(c.BodyRegex)
+			if err != nil {
+				return nil, fmt.Errorf("error-rules[%d].body-regex: %w", i, err)
+			}
+			r.Pattern = pattern
+		}
+		rules = append(rules, r)
 	}
+	return rules, nil
 }
 
 // headers puts configured headers in a fixed order.

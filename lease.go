@@ -100,9 +100,9 @@ func (l *Lease) Authorize(r *http.Request) {
 	l.lease.Credential.Upstream.Provider.Authorize(r.Header, l.lease.Credential.Secret)
 }
 
-// Classify says what an upstream's answer means, for Done.
+// Classify says what an upstream's answer means, error rules included, for Done.
 func (l *Lease) Classify(a providers.Answer) providers.Outcome {
-	return l.lease.Credential.Upstream.Provider.Classify(a)
+	return providers.Judge(l.lease.Credential, a)
 }
 
 // FirstByte says that the credential has served: the session is bound to it.

@@ -211,7 +211,8 @@ type Credential struct {
 	Models []string `yaml:"models"`
 	// ExcludeModels are globs of models this credential does not serve.
 	ExcludeModels []string `yaml:"exclude-models"`
-	// DisableCooldown keeps the credential ready whatever happens. Default false; nil = not set.
+	// DisableCooldown keeps the credential ready whatever happens; false lets it rest even
+	// with cooldown.disabled. Default nil = as cooldown.disabled says.
 	DisableCooldown *bool `yaml:"disable-cooldown"`
 	// ErrorRules come before the provider's.
 	ErrorRules []ErrorRule `yaml:"error-rules"`

@@ -39,7 +39,6 @@ func warnings() []warning {
 		{"logging.requests", notYet, nil},
 		{"providers[].kind", "has no adapter yet; its requests fail", is(KindVertex)},
 		{"providers[].proxy-url", notYet, nil},
-		{"providers[].error-rules", notYet, nil},
 		{"providers[].models[].fallback", notYet, nil},
 		{"providers[].credentials[].account", notYet, nil},
 		{"providers[].credentials[].weight", notYet, func(v reflect.Value) bool { return !v.IsNil() && v.Elem().Int() != 1 }},
@@ -47,8 +46,6 @@ func warnings() []warning {
 		{"providers[].credentials[].websockets", notYet, nil},
 		{"providers[].credentials[].max-concurrency", notYet, nil},
 		{"providers[].credentials[].proxy-url", notYet, nil},
-		{"providers[].credentials[].disable-cooldown", notYet, func(v reflect.Value) bool { return !v.IsNil() && v.Elem().Bool() }},
-		{"providers[].credentials[].error-rules", notYet, nil},
 	}
 }
 

@@ -19,7 +19,7 @@ func TestWarnings_NameOnlyKeysThatExist(t *testing.T) {
 	}
 }
 
-func TestWarnings_AreSilentAboutDefaults(t *testing.T) {
+func TestWarnings_AreSilentAboutDefaultsAndWhatWorks(t *testing.T) {
 	t.Parallel()
 	c, err := Parse("c.yaml", []byte(`
 routing: {strategy: ff}
@@ -27,8 +27,8 @@ providers:
   - name: a
     kind: simulator
     proxy-url: ""
-    error-rules: []
-    credentials: [{id: x, weight: 1, disable-cooldown: false}]
+    error-rules: [{status: 403, action: next}]
+    credentials: [{id: x, weight: 1, disable-cooldown: true, error-rules: [{body-contains: x, action: stop}]}]
 `), nil)
 	require.NoError(t, err)
 	require.Empty(t, c.Warnings())

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // challengeRest is the hint for a bot-protection page: it is about the moment's traffic
@@ -59,15 +61,42 @@ func Classify(a Answer, read func(Answer) Signals) Outcome {
 	if read != nil {
 		s = read(a)
 	}
+	if s.Kind == "" && refusesGrant(a.Body) {
+		s.Kind, s.Code = Unauthorized, invalidGrant
+	}
 	status := a.Status
 	if isSuccess(status) {
 		status = s.Status // an error event speaks for itself
 	}
-	o.Kind = judge(status, s, a.Call)
+	o.Kind = weigh(status, s, a.Call)
 	o.Scope = scope(o.Kind, s, a.Call)
 	o.RetryAfter = wait(o.Kind, s, a)
 	o.Reason = reason(status, s.Code)
+	// Compaction fails by itself, on inputs that are no trouble elsewhere: that must not
+	// keep the model from its conversations.
+	o.Neutral = a.Call.Operation == Compact && o.Kind == Transient && status >= 500
 	return o
+}
+
+// invalidGrant is how an OAuth token endpoint says that the login behind a token has ended.
+const invalidGrant = "invalid_grant"
+
+// refusesGrant reports whether body says so: as such an endpoint does, or passed on in the
+// error of a vendor that asked one.
+func refusesGrant(body []byte) bool {
+	if !bytes.Contains(body, []byte(invalidGrant)) {
+		return false
+	}
+	e := gjson.GetBytes(body, "error")
+	if e.Type == gjson.String {
+		return e.Str == invalidGrant
+	}
+	for _, member := range []string{"code", "type", "status"} {
+		if e.Get(member).Str == invalidGrant {
+			return true
+		}
+	}
+	return strings.HasPrefix(e.Get("message").Str, invalidGrant)
 }
 
 // isSuccess counts the switch to WebSocket as a success.
@@ -75,10 +104,10 @@ func isSuccess(status int) bool {
 	return status == http.StatusSwitchingProtocols || status >= 200 && status < 300
 }
 
-// judge weighs the status against the vendor's code and text. What is wrong with the
+// weigh sets the status against the vendor's code and text. What is wrong with the
 // account outranks the status; a status that speaks of the credential outranks a code
 // that blames the request, because vendors put such codes on any 4xx.
-func judge(status int, s Signals, call Call) Kind {
+func weigh(status int, s Signals, call Call) Kind {
 	switch {
 	case status == http.StatusPaymentRequired || s.Kind == OutOfFunds:
 		return OutOfFunds
@@ -100,12 +129,12 @@ func judge(status int, s Signals, call Call) Kind {
 	case s.Kind != "":
 		return s.Kind
 	default:
-		return judgeStatus(status, s, call)
+		return weighStatus(status, s, call)
 	}
 }
 
-// judgeStatus decides by status and text where the vendor's code says nothing.
-func judgeStatus(status int, s Signals, call Call) Kind {
+// weighStatus decides by status and text where the vendor's code says nothing.
+func weighStatus(status int, s Signals, call Call) Kind {
 	text := ownWords(s.Message, call.Model)
 	switch status {
 	case http.StatusNotFound:

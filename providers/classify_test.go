@@ -29,17 +29,18 @@ func TestClassify_NamesWhatWentWrongOnTheWay(t *testing.T) {
 		kind   providers.Kind
 		reason string
 	}{
-		"client gone":        {post(context.Canceled), providers.Canceled, "client went away"},
+		"client gone (CD28)": {post(context.Canceled), providers.Canceled, "client went away"},
 		"deadline":           {post(context.DeadlineExceeded), providers.Transient, "timeout"},
 		"socket timeout":     {post(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}), providers.Transient, "timeout"},
 		"refused":            {post(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), providers.Transient, "connect failed"},
 		"reset":              {post(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), providers.Transient, "connection reset"},
 		"broken pipe":        {post(syscall.EPIPE), providers.Transient, "connection reset"},
 		"no such host":       {post(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "upstream.example", IsNotFound: true}}), providers.Transient, "host not found"},
-		"end of file":        {post(io.EOF), providers.Transient, "connection closed early"},
-		"cut short":          {fmt.Errorf("read body: %w", io.ErrUnexpectedEOF), providers.Transient, "connection closed early"},
-		"anything else":      {errors.New("malformed sk-hidden"), providers.Transient, "broken answer"},
-		"nothing whatsoever": {nil, providers.Transient, "no answer"},
+		// An answer that is empty is trouble of the upstream, also if the connection ends with it.
+		"end of file without status (CD29)": {post(io.EOF), providers.Transient, "connection closed early"},
+		"cut short":                         {fmt.Errorf("read body: %w", io.ErrUnexpectedEOF), providers.Transient, "connection closed early"},
+		"anything else":                     {errors.New("malformed sk-hidden"), providers.Transient, "broken answer"},
+		"nothing whatsoever (CD22)":         {nil, providers.Transient, "no answer"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -147,6 +148,9 @@ func TestClassify_TellsModelsFromRequestsByTheText(t *testing.T) {
 		{400, "The file 'model.txt' does not exist.", fault},
 		{400, "o3 does not support images.", fault},
 		{400, "o3: the tool in messages[1] is unknown", fault},
+		{400, "This model is not available to this account.", unsupported},
+		{422, "o3 is not supported for this account", unsupported},
+		{400, "The parameter is not supported for this model.", fault},
 		{409, "The model o3 does not exist.", fault},
 		{400, "Bad input: " + strings.Repeat("x", 512) + " the model does not exist", fault},
 	}
@@ -155,6 +159,31 @@ func TestClassify_TellsModelsFromRequestsByTheText(t *testing.T) {
 		call := providers.Call{Operation: providers.Generate, Model: "o3"}
 		require.Equal(t, tt.want, providers.Classify(providers.Answer{Call: call, Status: tt.status}, read).Kind, tt.message)
 	}
+}
+
+func TestClassify_KnowsALoginThatHasEnded(t *testing.T) {
+	t.Parallel()
+	tests := map[string]providers.Kind{ // CD19
+		`{"error":"invalid_grant","error_description":"expired"}`:                     providers.Unauthorized,
+		`{"error":{"code":"invalid_grant","message":"expired"}}`:                      providers.Unauthorized,
+		`{"error":{"type":"invalid_grant"}}`:                                          providers.Unauthorized,
+		`{"error":{"status":"invalid_grant"}}`:                                        providers.Unauthorized,
+		`{"error":{"type":"api_error","message":"invalid_grant: account not found"}}`: providers.Unauthorized,
+		`{"error":{"message":"messages[0]: \"invalid_grant\" is no content type"}}`:   providers.RequestFault,
+		`{"error":"invalid_grant_type"}`:                                              providers.RequestFault,
+		`{"message":"invalid_grant"}`:                                                 providers.RequestFault,
+	}
+	for body, want := range tests {
+		o := providers.Classify(providers.Answer{Status: 400, Body: []byte(body)}, nil)
+		require.Equal(t, want, o.Kind, body)
+		if want == providers.Unauthorized {
+			require.Equal(t, providers.ScopeCredential, o.Scope, body)
+			require.Equal(t, "400 invalid_grant", o.Reason, body)
+		}
+	}
+	read := func(providers.Answer) providers.Signals { return providers.Signals{Kind: providers.OutOfFunds} }
+	o := providers.Classify(providers.Answer{Status: 400, Body: []byte(`{"error":"invalid_grant"}`)}, read)
+	require.Equal(t, providers.OutOfFunds, o.Kind, "an adapter knows better")
 }
 
 func TestClassify_IgnoresLimitsThatDidNotRefuse(t *testing.T) {
@@ -189,6 +218,8 @@ func TestOutcome_IsRetryableUnlessNobodyElseHelps(t *testing.T) {
 	for _, k := range final {
 		require.False(t, providers.Outcome{Kind: k}.Retryable(), k)
 	}
+	require.True(t, providers.Outcome{Kind: providers.RequestFault, Then: providers.ThenNext}.Retryable())
+	require.False(t, providers.Outcome{Kind: providers.Transient, Then: providers.ThenStop}.Retryable())
 	for _, k := range []providers.Kind{
 		providers.ModelUnsupported, providers.RateLimited, providers.WindowExhausted, providers.OutOfFunds,
 		providers.Unauthorized, providers.Forbidden, providers.Overloaded, providers.Transient,

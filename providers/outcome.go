@@ -54,7 +54,8 @@ type Outcome struct {
 	// Rest is how long an error rule lets the credential's model rest, whatever the kind;
 	// 0 = no rule says so.
 	Rest time.Duration
-	// Neutral means that an error rule keeps this outcome from the credential.
+	// Neutral means that this outcome leaves the credential as it is: an error rule says so,
+	// or the operation fails for reasons of its own.
 	Neutral bool
 	// Then is what an error rule makes the request do.
 	Then Then

@@ -44,6 +44,18 @@ const (
 	ListInput   Operation = "list-input"   // GET responses/{id}/input_items
 )
 
+// Method returns the HTTP method with which o is asked of an upstream.
+func (o Operation) Method() string {
+	switch o {
+	case ListModels, Retrieve, ListInput:
+		return http.MethodGet
+	case Delete:
+		return http.MethodDelete
+	default:
+		return http.MethodPost
+	}
+}
+
 // ErrUnsupported is returned by Provider.URL for an operation this upstream does not have.
 var ErrUnsupported = errors.New("operation not supported by this provider")
 

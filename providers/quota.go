@@ -129,6 +129,61 @@ func parseCount(value string) int64 {
 	return n
 }
 
+// drawsOnLimits reports whether o is what a model's limits are about. Side routes, such as
+// counting tokens, have limits of their own, under the same names.
+func drawsOnLimits(o Operation) bool {
+	switch o {
+	case Generate, Complete, Embed, BatchEmbed, Compact:
+		return true
+	default:
+		return false
+	}
+}
+
+// usedUp returns for how long the limits in a successful answer's headers leave nothing,
+// and how far that reaches; 0 if something is left. The widest scope wins, and the latest
+// reset in it: a model's own limit must not keep a whole account. Resets that have passed,
+// or are more than 31 days away, are mistakes.
+func usedUp(quotas []Quota, a Answer) (d time.Duration, s Scope) {
+	goesOn := hasPrefixFold(a.Header.Get("Anthropic-Ratelimit-Unified-Overage-Status"), "allowed")
+	for _, q := range quotas {
+		goesOn = goesOn || q.Name == "unified" && strings.HasPrefix(q.Status, "allowed")
+	}
+	for _, q := range quotas {
+		left := q.ResetAt.Sub(a.Now)
+		reach, spent := q.spent(a.Call.Model, goesOn)
+		switch {
+		case !spent, left <= 0, left > maxHint:
+		case reach == s:
+			d = max(d, left)
+		case reach == ScopeAccount:
+			d, s = left, reach
+		}
+	}
+	return d, s
+}
+
+// spent reports whether q, as a successful answer to model tells it, has nothing left, and
+// for whom. The success is proof that the request was allowed, so that words count for less
+// than numbers. A limit is spent if nothing remains of it; one of 0 is not, as vendors
+// without a limit say that too. The windows of a subscription (unified-5h, unified-7d, …)
+// tell no remaining number: one is spent if it is used to 1 or more and its status is
+// rejected, unless the account goes on beyond, which is when its overage or the summary of
+// its windows (unified) is allowed. A window for a family of models (unified-7d_opus) is
+// told with every model's answers, and is about those whose names have the family's.
+func (q Quota) spent(model string, goesOn bool) (Scope, bool) {
+	window, unified := strings.CutPrefix(q.Name, "unified")
+	if !unified {
+		return ScopeModel, q.Remaining == 0 && q.Limit != 0
+	}
+	rejected := window != "" && !goesOn &&
+		(q.Remaining == 0 || q.Utilization >= 1 && q.Status == "rejected")
+	if _, family, ok := strings.Cut(window, "_"); ok {
+		return ScopeModel, rejected && strings.Contains(strings.ToLower(model), family)
+	}
+	return ScopeAccount, rejected
+}
+
 // quotaHint returns the time to the reset of the limit with the least left, the latest of
 // several; 0 if none tells a reset in the future.
 func quotaHint(quotas []Quota, now time.Time) time.Duration {

@@ -19,9 +19,18 @@ const (
 // ErrorRule says what failing answers of one form mean, before the built-in rules. It
 // matches if all that it sets matches.
 type ErrorRule struct {
-	Status   int            // of HTTP; 0 = any
-	Contains string         // in the body; empty = any
+	Status   int            // of HTTP, or as an error event names it; 0 = any
+	Contains string         // in the decoded body, case included; empty = any
 	Pattern  *regexp.Regexp // of the body; nil = any
 	Action   Action
 	Rest     time.Duration // for ActionRest
+}
+
+// Equal reports whether r and other say the same; patterns are compared by their text.
+func (r ErrorRule) Equal(other ErrorRule) bool {
+	if (r.Pattern == nil) != (other.Pattern == nil) || r.Pattern != nil && r.Pattern.String() != other.Pattern.String() {
+		return false
+	}
+	r.Pattern, other.Pattern = nil, nil
+	return r == other
 }

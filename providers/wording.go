@@ -54,6 +54,8 @@ func blamesModel(text, model string) bool {
 		"not available for your", "not available to your", "not available on your",
 		"not available in your", "not enabled for your", "not supported for your",
 		"not supported when using",
+		"not available to this account", "not available for this account", "not enabled for this account",
+		"not supported for this account", "not available to this organization", "not available for this organization",
 	)
 }
 

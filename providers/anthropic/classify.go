@@ -30,12 +30,16 @@ func readSignals(a providers.Answer) providers.Signals {
 		s.Kind, s.Scope, s.RetryAfter = providers.WindowExhausted, scope, reset
 		return s
 	}
-	message := providers.Searchable(s.Message)
+	message, detail := providers.Searchable(s.Message), e.Get("details.error_code").String()
 	switch {
+	case detail == "thread_not_found":
+		s.Kind, s.Code = providers.RequestFault, detail // the client sends its history again, in a new thread
+	case strings.Contains(message, "oauth token has been revoked"):
+		s.Kind = providers.Unauthorized // behind a 403; a refresh may help
 	case strings.HasPrefix(message, "your credit balance is too low"):
 		s.Kind = providers.OutOfFunds
 	case strings.Contains(message, "api usage limits"),
-		strings.Contains(e.Get("details.error_code").String(), "spend_limit"):
+		strings.Contains(detail, "spend_limit"):
 		s.Kind, s.RetryAfter = providers.WindowExhausted, regainedAccess(message, a.Now)
 	case strings.Contains(message, "organization has been disabled"):
 		s.Kind = providers.Forbidden
@@ -75,9 +79,14 @@ func kindOf(class string, status int) providers.Kind {
 // rejectedWindows reads the windows that a subscription shares among all its users, if
 // they are why a request was refused: how far that reaches and how long it lasts. The
 // windows unified-5h and unified-7d are for everything; one such as unified-7d_opus is for
-// a family of models; unified itself sums them up.
+// a family of models, and told with the answers of others too. unified itself sums them up:
+// where it says that the request was allowed, something else refused it.
 func rejectedWindows(a providers.Answer) (scope providers.Scope, reset time.Duration, rejected bool) {
 	if a.Status != http.StatusTooManyRequests {
+		return "", 0, false
+	}
+	summary := strings.ToLower(a.Header.Get("Anthropic-Ratelimit-Unified-Status"))
+	if strings.HasPrefix(summary, "allowed") {
 		return "", 0, false
 	}
 	var general, family bool
@@ -86,10 +95,14 @@ func rejectedWindows(a providers.Answer) (scope providers.Scope, reset time.Dura
 		if !unified || q.Status != "rejected" {
 			continue
 		}
+		_, name, ofFamily := strings.Cut(window, "_")
+		if ofFamily && summary == "" && !strings.Contains(strings.ToLower(a.Call.Model), name) {
+			continue
+		}
 		rejected = true
 		reset = max(reset, q.ResetAt.Sub(a.Now))
-		family = family || strings.Contains(window, "_")
-		general = general || window != "" && !strings.Contains(window, "_")
+		family = family || ofFamily
+		general = general || window != "" && !ofFamily
 	}
 	if family && !general {
 		return providers.ScopeModel, reset, rejected

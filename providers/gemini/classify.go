@@ -27,11 +27,9 @@ func readSignals(a providers.Answer) providers.Signals {
 	s := providers.Signals{
 		Kind:    kindOf(status, a.Status),
 		Scope:   providers.ScopeCredential,
+		Status:  providers.StatusNamed(a.Body),
 		Code:    status,
 		Message: e.Get("message").String(),
-	}
-	if n := e.Get("code").Int(); n >= 400 && n < 600 {
-		s.Status = int(n)
 	}
 	for _, reason := range e.Get("details.#.reason").Array() {
 		s.Code = reason.String()

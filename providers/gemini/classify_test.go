@@ -31,11 +31,13 @@ func TestClassify_ReadsGeminisErrors(t *testing.T) {
 		"credits-depleted-per-day": {Kind: providers.OutOfFunds, Scope: providers.ScopeCredential, Reason: "429 RESOURCE_EXHAUSTED"},
 		"credits-depleted":         {Kind: providers.OutOfFunds, Scope: providers.ScopeCredential, Reason: "429 RESOURCE_EXHAUSTED"},
 
-		"invalid-key":      {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "400 API_KEY_INVALID"},
-		"expired-key":      {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "400 INVALID_ARGUMENT"},
-		"unauthenticated":  {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "401 ACCESS_TOKEN_EXPIRED"},
-		"service-disabled": {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "403 SERVICE_DISABLED"},
-		"location":         {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "400 FAILED_PRECONDITION"},
+		"invalid-grant (CD19)": {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "400 invalid_grant"},
+		"invalid-key":          {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "400 API_KEY_INVALID"},
+		"expired-key":          {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "400 INVALID_ARGUMENT"},
+		"unauthenticated":      {Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "401 ACCESS_TOKEN_EXPIRED"},
+		"validation-required":  {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "403 VALIDATION_REQUIRED"},
+		"service-disabled":     {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "403 SERVICE_DISABLED"},
+		"location":             {Kind: providers.Forbidden, Scope: providers.ScopeCredential, Reason: "400 FAILED_PRECONDITION"},
 
 		"cached-content":          {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
 		"file":                    {Kind: providers.RequestFault, Reason: "403 PERMISSION_DENIED"},
@@ -43,13 +45,13 @@ func TestClassify_ReadsGeminisErrors(t *testing.T) {
 		"invalid-argument":        {Kind: providers.RequestFault, Reason: "400 INVALID_ARGUMENT"},
 		"embedding-by-chat-model": {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
 
-		"not-found":       {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
-		"model-not-found": {Kind: providers.ModelUnsupported, Reason: "404 NOT_FOUND"},
+		"not-found":              {Kind: providers.RequestFault, Reason: "404 NOT_FOUND"},
+		"model-not-found (CD16)": {Kind: providers.ModelUnsupported, Reason: "404 NOT_FOUND"},
 
-		"unavailable":   {Kind: providers.Overloaded, Reason: "503 UNAVAILABLE"},
-		"internal":      {Kind: providers.Transient, Reason: "500 INTERNAL"},
-		"deadline":      {Kind: providers.Transient, Reason: "504 DEADLINE_EXCEEDED"},
-		"cancelled-499": {Kind: providers.Transient, Reason: "499 CANCELLED"},
+		"unavailable":     {Kind: providers.Overloaded, Reason: "503 UNAVAILABLE"},
+		"internal (CD20)": {Kind: providers.Transient, Reason: "500 INTERNAL"},
+		"deadline":        {Kind: providers.Transient, Reason: "504 DEADLINE_EXCEEDED"},
+		"cancelled-499":   {Kind: providers.Transient, Reason: "499 CANCELLED"},
 
 		"stream-unavailable":      {Kind: providers.Overloaded, Reason: "503 UNAVAILABLE"},
 		"stream-exhausted":        {Kind: providers.RateLimited, RetryAfter: 250 * time.Millisecond, Reason: "429 RESOURCE_EXHAUSTED"},

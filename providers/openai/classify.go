@@ -23,7 +23,7 @@ func readSignals(a providers.Answer) providers.Signals {
 	s := providers.Signals{
 		Kind:    kindOf(code),
 		Scope:   providers.ScopeCredential,
-		Status:  statusOf(e.Get("code"), e.Get("status"), root.Get("status")),
+		Status:  providers.StatusNamed(a.Body),
 		Code:    code,
 		Message: e.Get("message").String(),
 	}
@@ -76,17 +76,6 @@ func errorObject(root gjson.Result) gjson.Result {
 	return gjson.Result{}
 }
 
-// statusOf returns the first candidate that is an HTTP error status; OpenRouter and others
-// put it where OpenAI has its code.
-func statusOf(candidates ...gjson.Result) int {
-	for _, c := range candidates {
-		if n := c.Int(); n >= 400 && n < 600 {
-			return int(n)
-		}
-	}
-	return 0
-}
-
 // kindOf maps an error code, or the type in its place, to what it means.
 func kindOf(code string) providers.Kind {
 	switch code {
@@ -97,7 +86,8 @@ func kindOf(code string) providers.Kind {
 		return providers.WindowExhausted
 	case "rate_limit_exceeded", "rate_limit_error", "slow_down", "rate_limited", "too_many_requests":
 		return providers.RateLimited
-	case "server_is_overloaded", "service_unavailable_error", "overloaded_error", "engine_overloaded", "overloaded":
+	case "server_is_overloaded", "service_unavailable_error", "overloaded_error", "engine_overloaded",
+		"engine_overloaded_error", "overloaded":
 		return providers.Overloaded
 	case "invalid_api_key", "invalid_grant", "token_expired", "account_deactivated", "authentication_error":
 		return providers.Unauthorized
@@ -108,7 +98,7 @@ func kindOf(code string) providers.Kind {
 	case "server_error", "vector_store_timeout":
 		return providers.Transient
 	case "context_length_exceeded", "string_above_max_length", "previous_response_not_found",
-		"content_filter", "empty_image_file", "failed_to_download_image":
+		"invalid_encrypted_content", "content_filter", "empty_image_file", "failed_to_download_image":
 		return providers.RequestFault
 	case "invalid_request_error":
 		return "" // a class as wide as 400 itself

@@ -17,18 +17,22 @@ import (
 )
 
 // RunAnswers classifies every file testdata/NAME.http and compares the outcome with
-// want[NAME]; files and wants have to match one to one. A file holds an answer as it is
-// on the wire, with plain line feeds; behind a 200 its body is an error event's data. It
-// arrives at Now as the answer to call. The status of the outcome is checked against the
-// file's, so that wants leave it out.
+// want[NAME]; files and wants have to match one to one. A want's name may go on after the
+// file's with " (note)". A file holds an answer as it is on the wire, with plain line feeds;
+// behind a 200 its body is an error event's data. It arrives at Now as the answer to call.
+// The status of the outcome is checked against the file's, so that wants leave it out.
 func RunAnswers(t *testing.T, p providers.Provider, call providers.Call, want map[string]providers.Outcome) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.http"))
 	require.NoError(t, err)
 	require.Len(t, files, len(want), "one file per want")
+	seen := map[string]bool{}
 	for name, o := range want {
 		t.Run(name, func(t *testing.T) {
-			a := ReadAnswer(t, filepath.Join("testdata", name+".http"))
+			file, _, _ := strings.Cut(name, " (")
+			require.False(t, seen[file], "two wants for one file")
+			seen[file] = true
+			a := ReadAnswer(t, filepath.Join("testdata", file+".http"))
 			a.Call = call
 			o.Status = a.Status
 			got := p.Classify(a)

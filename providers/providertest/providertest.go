@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -61,6 +62,7 @@ func Run(t *testing.T, c Case) {
 		{"lists its formats", c.testFormats},
 		{"serves its URL table", c.testURLs},
 		{"refuses every other operation", c.testUnsupported},
+		{"keeps ids below their collection", c.testResources},
 		{"authorizes with one header", c.testAuthorize},
 		{"classifies by status", c.testStatuses},
 		{"classifies what went wrong on the way", c.testErrors},
@@ -119,17 +121,42 @@ func (c Case) testUnsupported(t *testing.T) {
 	base := mustParse(t, "https://upstream.example")
 	operations := []providers.Operation{
 		providers.Generate, providers.Complete, providers.Embed, providers.BatchEmbed,
-		providers.CountTokens, providers.Compact, providers.ListModels, "unheard-of",
+		providers.CountTokens, providers.Compact, providers.ListModels, providers.Retrieve,
+		providers.Delete, providers.Cancel, providers.ListInput, "unheard-of",
 	}
 	for _, format := range append(providers.AllFormats(), "unheard-of") {
 		for _, operation := range operations {
-			call := providers.Call{Format: format, Operation: operation, Model: "some-model"}
+			call := providers.Call{Format: format, Operation: operation, Model: "some-model", Resource: "some-id"}
 			_, err := c.Provider.URL(base, call)
 			if c.serves(call) {
 				require.NoError(t, err, "%+v", call)
 			} else {
 				require.ErrorIs(t, err, providers.ErrUnsupported, "%+v", call)
 			}
+		}
+	}
+}
+
+// testResources makes sure that an id sent by a client cannot choose another route.
+func (c Case) testResources(t *testing.T) {
+	base := mustParse(t, "https://upstream.example/v1")
+	for _, u := range c.URLs {
+		if u.Call.Resource == "" {
+			continue
+		}
+		call := u.Call
+		for _, id := range []string{"", ".", ".."} {
+			call.Resource = id
+			_, err := c.Provider.URL(base, call)
+			require.Error(t, err, "%s of %q", call.Operation, id)
+			require.NotErrorIs(t, err, providers.ErrUnsupported, "%s of %q", call.Operation, id)
+		}
+		whole := strings.Count(c.mustURL(t, base, u.Call), "/")
+		for _, id := range []string{"a/b", "../files", "..%2Ffiles", "a?b#c", "é x"} {
+			call.Resource = id
+			got := c.mustURL(t, base, call)
+			require.Equal(t, whole, strings.Count(got, "/"), got)
+			require.Contains(t, got, "/"+url.PathEscape(id))
 		}
 	}
 }
