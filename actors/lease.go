@@ -30,6 +30,8 @@ type Acquire struct {
 	// Stay is a credential whose other models, if the name stands for several of them, go
 	// before other credentials; empty = none.
 	Stay providers.CredentialID
+	// StayOnly rules all other credentials out.
+	StayOnly bool
 	// Pin is where state lies that the request needs; nobody but the credentials of that
 	// account can serve. Zero = none.
 	Pin Origin
@@ -86,6 +88,7 @@ type Lease struct {
 	Field      *Field        // what it was picked from
 	Waited     time.Duration // for somebody to be ready
 	Fallbacks  []string      // names to try when nobody can serve this one
+	Pooled     bool          // the credential has other models under the same name
 
 	asked *Acquire
 	owner *actor.PID // the actor that granted it
@@ -103,8 +106,8 @@ func (l Lease) Tried(wide bool) Tried {
 	return t
 }
 
-// route is the name that the client used.
-func (l Lease) route() string {
+// Route is the name that the client used, or that of a fallback.
+func (l Lease) Route() string {
 	if l.asked == nil {
 		return ""
 	}

@@ -27,6 +27,7 @@ type (
 		waited     time.Duration
 		session    session.Key // the lead of its session
 		tentative  bool        // the session is not bound to the credential yet
+		pooled     bool        // the credential has other models under the same name
 		probe      bool        // the router takes it for one
 		tracked    bool        // the router counts it
 		handed     bool        // by the credential, which counts it
@@ -171,6 +172,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		Field:      g.field,
 		Waited:     g.waited,
 		Fallbacks:  g.fallbacks,
+		Pooled:     g.pooled,
 		asked:      g.acquire.Acquire,
 		owner:      c.Self(),
 	})

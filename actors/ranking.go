@@ -65,7 +65,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 		acquire: msg, credential: chosen.Credential(), model: chosen.Model(), suffix: suffix,
 		why: chosen.why, field: field, fallbacks: ring.Fallbacks(),
 		session: chosen.session, tentative: chosen.tentative,
-		probe: chosen.Probe, tracked: r.roster.Tracked(chosen.Slot),
+		probe: chosen.Probe, tracked: r.roster.Tracked(chosen.Slot), pooled: chosen.Pooled,
 	}
 	if !msg.since.IsZero() {
 		g.waited = now.Sub(msg.since)
@@ -91,6 +91,9 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 	if msg.Stay != "" {
 		if ch.pick, _, ok = ring.Seated(msg.Stay, 0, msg.Tried, now); ok {
 			return ch.because(WhyStrategy), true
+		}
+		if msg.StayOnly {
+			return ch, false
 		}
 	}
 	if made := msg.Prefer; made.Credential != "" {

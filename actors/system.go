@@ -148,7 +148,7 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // at that credential's account.
 func (s *System) Made(l Lease, client string, keys []pin.Key) {
 	c := l.Credential
-	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.route()}
+	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.Route()}
 	s.w.root.Send(s.w.pins, made{keys, place{origin, client}})
 }
 

@@ -34,7 +34,9 @@ type attempt struct {
 	upstreamCall providers.Call
 	ctx          context.Context // ends with the request, or by the watchdog
 	watchdog     watchdog
+	beganAt      time.Time
 	sentAt       time.Time
+	firstByteAt  time.Time // zero = none came
 }
 
 // result is how an attempt ended.
@@ -48,7 +50,7 @@ type result struct {
 func (a *attempt) run() result {
 	a.upstreamCall = providers.Call{
 		Format: a.in.format, Operation: a.call.operation,
-		Model: a.lease.Model + a.call.suffix, Stream: a.call.stream, Query: a.call.query,
+		Model: a.lease.Model, Stream: a.call.stream, Query: a.call.query, Resource: a.call.resource,
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
 	req, err := a.request()
@@ -170,10 +172,16 @@ func (a *attempt) classify(resp *http.Response, body []byte, err error) provider
 	if resp != nil {
 		answer.Status, answer.Header = resp.StatusCode, resp.Header
 	}
-	o := a.lease.Credential.Upstream.Provider.Classify(answer)
-	if o.Kind == providers.ModelUnsupported && a.call.suffix != "" {
+	o := providers.Judge(a.lease.Credential, answer)
+	if o.Kind == providers.ModelUnsupported && a.lease.Suffix != "" {
 		// It may be the suffix that the upstream does not know: no reason to rest the model.
-		o = providers.Outcome{Kind: providers.RequestFault, Status: o.Status, Reason: o.Reason}
+		o.Kind = providers.RequestFault
 	}
 	return o
+}
+
+// served tells that the answer's first payload byte goes out.
+func (a *attempt) served() {
+	a.firstByteAt = time.Now()
+	a.server.pool.FirstByte(a.lease)
 }

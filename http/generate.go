@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"strconv"
 	"time"
 
@@ -21,65 +20,25 @@ type failure struct {
 	next bool
 }
 
-// serve spends leases on call until one brings an answer. It fails over to other
-// credentials, but never after the client saw a byte.
-func (s *Server) serve(in *inbound, c *call) error {
-	out := newSink(in)
-	defer out.close()
-	var last *failure
-	for {
-		lease, err := s.pool.Acquire(in.ctx, c.acquire)
-		if err != nil {
-			return in.unserved(last, err)
-		}
-		in.attempts++
-		in.lease = lease
-		last = s.attempt(in, c, lease, out)
-		if last == nil {
-			return nil
-		}
-		if !last.next || in.attempts == in.settings.maxCredentials || in.ctx.Err() != nil {
-			return in.fail(last, last.outcome.RetryAfter)
-		}
-		c.acquire.Exclude = append(c.acquire.Exclude, lease.Credential.ID)
-	}
-}
-
 // attempt spends one lease. It returns nil when the client has its answer: a whole one, or
 // one that ends in an error the client can see. Whatever happens, a panic included, the
 // lease is reported once.
 func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *failure {
 	o := providers.Outcome{Kind: providers.GatewayBug, Reason: "panic"} // stands if one unwinds
+	a := attempt{server: s, in: in, call: c, lease: lease, out: out, beganAt: time.Now()}
 	defer func() {
 		in.outcome = o.Kind
+		in.attempted(&a, o)
 		s.pool.Report(lease, o)
 		if o.Retryable() {
 			in.logFailure(lease, o)
 		}
 	}()
-	a := attempt{server: s, in: in, call: c, lease: lease, out: out}
 	defer a.end()
 	result := a.run()
 	o = result.outcome
 	in.err = result.err
 	return result.failure
-}
-
-// unserved answers a request for which Acquire had no more credentials: as its last attempt
-// ended, or, if there was none, as err says.
-func (in *inbound) unserved(last *failure, err error) error {
-	if in.isGone() {
-		return fault.ErrClientGone
-	}
-	if last == nil {
-		return fault.OfAcquire(causeOf(in.ctx, err), time.Now())
-	}
-	wait := last.outcome.RetryAfter
-	var nobody *actors.NoCredentialError
-	if wait == 0 && errors.As(err, &nobody) {
-		wait = nobody.RetryAfter
-	}
-	return in.fail(last, wait)
 }
 
 // fail answers with what the last attempt brought. wait, if positive, is told as Retry-After

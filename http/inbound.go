@@ -49,8 +49,13 @@ type inbound struct {
 
 	// What generate.go and exchange.go tell for the headers and the log.
 	call      *call
-	attempts  int
-	lease     actors.Lease // the last one; zero = none
+	tries     []actors.AttemptRecord // that are over
+	usage     providers.Usage        // of the last one
+	dropped   int                    // encrypted items that a credential could not have read
+	rejected  *actors.Field          // who was not ready when nobody was left
+	queued    time.Duration          // until the engine was asked
+	waited    time.Duration          // for somebody to be ready
+	lease     actors.Lease           // the last one; zero = none
 	outcome   providers.Kind
 	sentAt    time.Time     // when the running attempt's request went out; zero = none runs
 	elsewhere time.Duration // spent in attempts that are over
@@ -115,7 +120,9 @@ func (in *inbound) finish() {
 		in.limitWrites(time.Time{}) // the connection may serve further requests
 	}
 	in.server.gate.leave(in)
-	in.log()
+	total := time.Since(in.startedAt)
+	in.record(total)
+	in.log(total)
 	if in.cut {
 		panic(http.ErrAbortHandler) // net/http's way to break a connection
 	}
@@ -210,10 +217,11 @@ func (in *inbound) stamp(h http.Header) {
 	timing = strconv.AppendFloat(timing, float64(until.Sub(in.startedAt)-in.elsewhere)/float64(time.Millisecond), 'f', 3, 64)
 	h["Server-Timing"] = []string{string(timing)}
 	h["X-Request-Id"] = []string{in.id}
+	in.debug(h)
 }
 
 // log writes the request's line in the access log.
-func (in *inbound) log() {
+func (in *inbound) log(total time.Duration) {
 	level := slog.LevelInfo
 	if in.route.always {
 		level = slog.LevelDebug
@@ -234,7 +242,7 @@ func (in *inbound) log() {
 		slog.String("method", in.r.Method),
 		slog.String("path", in.r.URL.Path),
 		slog.Int("status", status),
-		slog.Duration("duration", time.Since(in.startedAt)),
+		slog.Duration("duration", total),
 		slog.String("request_id", in.id),
 	)
 	if in.call != nil {
@@ -242,7 +250,7 @@ func (in *inbound) log() {
 			slog.String("format_in", string(in.format)),
 			slog.String("model", in.call.model),
 			slog.String("session", in.call.acquire.Session.Primary.String()),
-			slog.Int("attempt", in.attempts),
+			slog.Int("attempt", len(in.tries)),
 		)
 	}
 	if credential := in.lease.Credential; credential != nil {
@@ -264,7 +272,7 @@ func (in *inbound) log() {
 func (in *inbound) logFailure(l actors.Lease, o providers.Outcome) {
 	in.server.logger.LogAttrs(in.r.Context(), slog.LevelWarn, "attempt failed",
 		slog.String("request_id", in.id),
-		slog.Int("attempt", in.attempts),
+		slog.Int("attempt", len(in.tries)),
 		slog.String("provider", l.Credential.Upstream.Name),
 		slog.String("credential", string(l.Credential.ID)),
 		slog.String("model", l.Model),

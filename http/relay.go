@@ -63,7 +63,7 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 	if usage, ok := providers.ReadUsage(a.in.format, b.Bytes); ok {
 		o.Usage = usage
 	}
-	a.server.pool.FirstByte(a.lease)
+	a.served()
 	copyAnswerHeader(a.in.w.Header(), resp.Header)
 	a.in.send(resp.StatusCode, b.Bytes)
 	return result{outcome: o}
@@ -72,7 +72,7 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 // giant passes on an answer that is too long to be held back: unchecked, as it comes. If it
 // breaks off, the connection to the client is broken too, so that the cut shows.
 func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o providers.Outcome) result {
-	a.server.pool.FirstByte(a.lease)
+	a.served()
 	a.out.commit(resp)
 	if err := a.in.writeAll(begin); err != nil {
 		return a.lost(err)

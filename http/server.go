@@ -12,6 +12,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -24,6 +25,12 @@ type Pool interface {
 	FirstByte(actors.Lease)
 	// Report ends a lease. It is called exactly once for each.
 	Report(actors.Lease, providers.Outcome)
+	// Made notes that things were made with a lease, for the client of that name.
+	Made(l actors.Lease, client string, keys []pin.Key)
+	// Origins returns where things were made, in order; the zero Origin for what is not known.
+	Origins(ctx context.Context, client string, keys []pin.Key) ([]actors.Origin, error)
+	// Record keeps the record of one request.
+	Record(*actors.Record)
 	// Models lists the names that clients can use now.
 	Models(context.Context) ([]actors.ModelInfo, error)
 }
@@ -81,7 +88,10 @@ func (s *Server) Abort() { s.gate.abort() }
 type settings struct {
 	keys           keyring
 	maxBodyBytes   int64
+	debug          debugKey
+	rounds         int           // after the first
 	maxCredentials int           // 0 = all
+	maxWait        time.Duration // 0 = never
 	firstByte      time.Duration // 0 = no limit
 	streamIdle     time.Duration // 0 = no limit
 	keepalive      time.Duration // 0 = off
@@ -91,7 +101,10 @@ func newSettings(live config.Live) *settings {
 	return &settings{
 		keys:           newKeyring(live.APIKeys),
 		maxBodyBytes:   live.MaxBodyBytes,
+		debug:          newDebugKey(live.Management),
+		rounds:         live.Retry.Rounds,
 		maxCredentials: live.Retry.MaxCredentials,
+		maxWait:        live.Retry.MaxWait,
 		firstByte:      live.Timeouts.FirstByte,
 		streamIdle:     live.Timeouts.StreamIdle,
 		keepalive:      live.Streaming.Keepalive,

@@ -62,7 +62,7 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
 	}
 	if waiting && t.Begun {
 		a.watchdog.begun(a.in.settings.streamIdle)
-		a.server.pool.FirstByte(a.lease)
+		a.served()
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (a *attempt) streamEnd(resp *http.Response, t *tap.Tap, o providers.Outcome
 		return a.streamCut(resp, t, fault.ErrUnfinished)
 	}
 	if waiting && t.Begun {
-		a.server.pool.FirstByte(a.lease)
+		a.served()
 	}
 	return a.streamDone(resp, t, o)
 }

@@ -127,6 +127,20 @@ func As(err error) *Error {
 	return Internal(err)
 }
 
+// Code names err in one word, for records.
+func Code(err error) string {
+	if errors.Is(err, ErrClientGone) {
+		return "client_gone"
+	}
+	return OfAttempt(err).Code
+}
+
+// NotFound is for what a request refers to and nobody has, or not for this client. message
+// and code are the format's own vendor's; param is the request's field, if it was one.
+func NotFound(code, message, param string) *Error {
+	return &Error{Status: http.StatusNotFound, Code: code, Message: message, Param: param, Final: true}
+}
+
 // OfAcquire returns what a client is told about an error of Pool.Acquire.
 func OfAcquire(err error, now time.Time) *Error {
 	var (

@@ -54,7 +54,8 @@ type account struct {
 // Pick is a slot that was picked.
 type Pick[O any] struct {
 	*Slot[O]
-	Probe bool // it rests: this request finds out whether it must go on
+	Probe  bool // it rests: this request finds out whether it must go on
+	Pooled bool // its credential has other models under the same name
 }
 
 // newRing seats slots, which are grouped by credential. memory holds, by priority, where
@@ -226,7 +227,7 @@ func (r *Ring[O]) take(i int, tried []Tried, now time.Time) (Pick[O], bool) {
 	if probe {
 		s.probed(now)
 	}
-	return Pick[O]{s, probe}, true
+	return Pick[O]{s, probe, len(t.pool) > 1}, true
 }
 
 // probed remembers that a probe of s is under way.
