@@ -17,6 +17,7 @@ func seeds() []string {
 	return []string{
 		`{"model":"gpt-5.5","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
 		`{"mod\u0065l":"a","metadata":{"user_id":"x"},"mod\u0065l":"b"}`,
+		`{"prompt_cache_key":"p","session_id":"s","sessionId":1,"request":{},"previous_response_id":"r","thread":{},"thread":[]}`,
 		`{"model":null}`, `{"contents":[{}],"system_instruction":{"parts":[]},"systemInstruction":1}`,
 		`[1,-0,0.5,1e9,1E-2,1e+05,-12.25e-1,01,1.,.5,+1,-,1e,0x1]`, `{"a":{"b":[{"c":[]}]}}`,
 		`"\ud83d\ude00\udc00\u00e9\/\x"`, "\"0123456\x1f\"", "\"01234567\\\"89\"", "\ufeff{}", "nul", "truefalse", "\x00",
@@ -144,6 +145,8 @@ func decoded(t *testing.T, body []byte) Request {
 		Stream:   string(m["stream"]) == "true",
 		Messages: m["messages"], System: m["system"], Input: m["input"], Instructions: m["instructions"], Contents: m["contents"],
 		Metadata: m["metadata"], Conversation: m["conversation"], ConversationID: m["conversation_id"],
+		PromptCacheKey: m["prompt_cache_key"], SessionID: m["session_id"], CamelSessionID: m["sessionId"], Request: m["request"],
+		PreviousResponseID: m["previous_response_id"], Thread: m["thread"],
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	_, _ = dec.Token()

@@ -64,6 +64,13 @@ type Request struct {
 	Metadata          []byte // metadata
 	Conversation      []byte // conversation
 	ConversationID    []byte // conversation_id
+	PromptCacheKey    []byte // prompt_cache_key
+	SessionID         []byte // session_id
+	CamelSessionID    []byte // sessionId
+	Request           []byte // request
+
+	PreviousResponseID []byte // previous_response_id
+	Thread             []byte // thread
 }
 
 // Scan validates body as one JSON object with nothing but white space around it and
@@ -179,6 +186,27 @@ func (r *Request) take(body []byte, keyAt, at Span) error {
 	case "conversation_id":
 		r.ConversationID = value
 	default:
+		return r.takeMore(key, value, at)
+	}
+	return nil
+}
+
+// takeMore goes on where take leaves off.
+func (r *Request) takeMore(key, value []byte, at Span) error {
+	switch string(key) {
+	case "prompt_cache_key":
+		r.PromptCacheKey = value
+	case "session_id":
+		r.SessionID = value
+	case "sessionId":
+		r.CamelSessionID = value
+	case "request":
+		r.Request = value
+	case "previous_response_id":
+		r.PreviousResponseID = value
+	case "thread":
+		r.Thread = value
+	default:
 		if len(key) == len("model") && bytes.EqualFold(key, []byte("model")) {
 			// Decoders that do not mind case would take this one's value.
 			return fmt.Errorf("%w, one in other letters at byte %d", ErrDuplicateModel, at.Start)
@@ -198,8 +226,8 @@ func (r *Request) takeModel(value []byte, at Span) error {
 	return nil
 }
 
-// longestKey is the length of "system_instruction", the longest name of interest.
-const longestKey = 18
+// longestKey is the length of the longest name of interest.
+const longestKey = len("previous_response_id")
 
 // plainKey returns the name that quoted spells, in buf's array if it has escapes. A name
 // too long to be of interest comes back empty.

@@ -40,14 +40,20 @@ func TestScan_FindsMembers(t *testing.T) {
 		"last stream counts":     {`{"stream":true,"stream":false}`, Request{}},
 		"last member counts":     {`{"input":"a","input":null}`, Request{Input: []byte("null")}},
 		"other case is another":  {`{"Models":"x","STREAM":true}`, Request{}},
-		"long names":             {`{"` + strings.Repeat("x", 200) + `":1,"model":"m"}`, Request{Model: "m", ModelAt: Span{214, 217}}},
+		"the longest name, all escaped": {
+			`{"` + escapeAll("previous_response_id") + `":"r"}`, Request{PreviousResponseID: []byte(`"r"`)},
+		},
+		"long names": {`{"` + strings.Repeat("x", 200) + `":1,"model":"m"}`, Request{Model: "m", ModelAt: Span{214, 217}}},
 		"every member": {
 			`{"messages":[1],"system":"s","input":2,"instructions":"i","contents":[],"systemInstruction":{},` +
-				`"metadata":{"a":[]},"conversation":"c","conversation_id":"d"}`,
+				`"metadata":{"a":[]},"conversation":"c","conversation_id":"d","prompt_cache_key":"p","session_id":"s",` +
+				`"sessionId":"t","request":{"session_id":"u"},"previous_response_id":"r","thread":{"type":"continue"}}`,
 			Request{
 				Messages: []byte("[1]"), System: []byte(`"s"`), Input: []byte("2"), Instructions: []byte(`"i"`),
 				Contents: []byte("[]"), SystemInstruction: []byte("{}"), Metadata: []byte(`{"a":[]}`),
-				Conversation: []byte(`"c"`), ConversationID: []byte(`"d"`),
+				Conversation: []byte(`"c"`), ConversationID: []byte(`"d"`), PromptCacheKey: []byte(`"p"`), SessionID: []byte(`"s"`),
+				CamelSessionID: []byte(`"t"`), Request: []byte(`{"session_id":"u"}`), PreviousResponseID: []byte(`"r"`),
+				Thread: []byte(`{"type":"continue"}`),
 			},
 		},
 	}

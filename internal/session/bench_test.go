@@ -21,9 +21,14 @@ func BenchmarkFrom(b *testing.B) {
 	header := http.Header{"User-Agent": {"x"}, "Content-Type": {"application/json"}, "Accept": {"*/*"}, "X-Request-Id": {"1"}}
 	named := header.Clone()
 	named.Set("X-Session-ID", "abc")
+	codex := body
+	codex.PromptCacheKey = []byte(`"` + uuid + `"`)
+	fromCodex := header.Clone()
+	fromCodex.Set("session-id", uuid)
 	for name, run := range map[string]func() Keys{
 		"claude":  func() Keys { return From(header, claude, "scope") },
 		"header":  func() Keys { return From(named, body, "scope") },
+		"codex":   func() Keys { return From(fromCodex, codex, "scope") },
 		"opening": func() Keys { return From(header, body, "scope") },
 	} {
 		b.Run(name, func(b *testing.B) {

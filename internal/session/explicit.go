@@ -7,38 +7,79 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// claudeID finds Claude Code's session, in metadata.user_id or else in its header.
-func claudeID(h http.Header, b Body) (id, _ string) {
-	if id = claudeSession(metadataUser(b)); id == "" {
-		id = headerID(h, "X-Claude-Code-Session-Id")
+// signals is what a request may name its conversation by. The methods after id return the
+// id of one source each, "" if the request has none that counts.
+type signals struct {
+	headers
+	body          Body
+	userID        string // metadata.user_id
+	claudeSession string // the session in it, if it has a form of Claude Code's
+}
+
+func newSignals(h http.Header, b Body) signals {
+	user := member(parse(b.Metadata), "user_id").Str
+	return signals{headers: newHeaders(h), body: b, userID: user, claudeSession: claudeSession(user)}
+}
+
+// id returns the id found by an explicit source. (A table of functions would make a
+// request's signals escape to the heap.)
+func (s *signals) id(source Source) string {
+	switch source {
+	case SourceClaude:
+		return s.claude()
+	case SourceHeader:
+		return s.first("X-Session-Id")
+	case SourceCodex:
+		return s.first("Session-Id", "Session_id", "Thread-Id", "Conversation_id")
+	case SourceAffinity:
+		return s.first("X-Session-Affinity", "X-Opencode-Session", "X-Task-Id", "X-Roo-Task-Id", "X-Amp-Thread-Id", "X-Litellm-Session-Id")
+	case SourcePromptCacheKey:
+		return stringID(s.body.PromptCacheKey)
+	case SourceSession:
+		return s.session()
+	case SourceUser:
+		return s.user()
+	case SourceConversation:
+		return s.conversation()
+	default:
+		return ""
 	}
-	return id, ""
 }
 
-// sessionHeader finds the id that a client sent for this very purpose.
-func sessionHeader(h http.Header, _ Body) (id, _ string) {
-	return headerID(h, "X-Session-Id"), ""
+func (s *signals) claude() string {
+	if s.claudeSession != "" {
+		return s.claudeSession
+	}
+	return s.first("X-Claude-Code-Session-Id")
 }
 
-// userID finds metadata.user_id, whatever its form.
-func userID(_ http.Header, b Body) (id, _ string) {
-	return valid(metadataUser(b)), ""
+func (s *signals) session() string {
+	if id := stringID(s.body.SessionID); id != "" {
+		return id
+	}
+	if id := stringID(s.body.CamelSessionID); id != "" {
+		return id
+	}
+	return valid(member(parse(s.body.Request), "session_id").Str)
 }
 
-// conversationID finds the conversation that the body names or describes.
-func conversationID(_ http.Header, b Body) (id, _ string) {
-	conversation := parse(b.Conversation)
+func (s *signals) user() string {
+	if s.claudeSession != "" {
+		return "" // told already, by claude
+	}
+	return valid(s.userID)
+}
+
+func (s *signals) conversation() string {
+	conversation := parse(s.body.Conversation)
 	if conversation.IsObject() {
 		conversation = member(conversation, "id")
 	}
-	if id = valid(conversation.Str); id == "" {
-		id = valid(parse(b.ConversationID).Str)
+	if id := valid(conversation.Str); id != "" {
+		return id
 	}
-	return id, ""
+	return stringID(s.body.ConversationID)
 }
-
-// metadataUser returns metadata.user_id, or "" if it is absent or no string.
-func metadataUser(b Body) string { return member(parse(b.Metadata), "user_id").Str }
 
 // claudeSession returns the session in a user id of Claude Code, or "" if it is none:
 // a JSON text with a session_id (however long the text), or, in older versions,

@@ -2,8 +2,9 @@ package session
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
+
+	"github.com/understudyhq/understudy/internal/jsonwalk"
 )
 
 // Bounds of what is read of an opening. They are part of the hash's definition: a text cut
@@ -20,7 +21,7 @@ const (
 // openingHash recognises a conversation that nobody named by how it began. Before the
 // assistant's first text there is only a hash of the rest; later that is the fallback, so
 // that turn 2 inherits what turn 1 was bound to.
-func openingHash(_ http.Header, b Body) (id, fallback string) {
+func openingHash(b Body) (id, fallback string) {
 	o := readOpening(b)
 	if o.system == nil && o.user == nil {
 		return "", ""
@@ -55,8 +56,8 @@ func readOpening(b Body) opening {
 			o.system = o.text(b.System, 1)
 		}
 	case b.Contents != nil || b.SystemInstruction != nil:
-		if w := (walk{json: b.SystemInstruction}); w.enter('{') {
-			w.members(func(name, value []byte) {
+		if w := (jsonwalk.Walk{JSON: b.SystemInstruction}); w.Enter('{') {
+			w.Members(func(name, value []byte) {
 				if string(name) == "parts" {
 					o.system = o.text(value, maxItems)
 				}
@@ -65,7 +66,7 @@ func readOpening(b Body) opening {
 		o.readMessages(b.Contents, "parts")
 	default:
 		o.system = o.text(b.Instructions, maxItems)
-		if isArray(b.Input) {
+		if jsonwalk.IsArray(b.Input) {
 			o.readMessages(b.Input, "content")
 		} else {
 			o.user = o.text(b.Input, 1)
@@ -78,28 +79,31 @@ func readOpening(b Body) opening {
 // and assistant have spoken: a system message that turns up after that must not change
 // the key of a conversation under way.
 func (o *opening) readMessages(messages []byte, content string) {
-	w := walk{json: messages}
-	if !w.enter('[') {
+	w := jsonwalk.Walk{JSON: messages}
+	if !w.Enter('[') {
 		return
 	}
 	for o.spend() && (o.user == nil || o.assistant == nil) {
-		if !w.enter('{') {
-			if w.next() == nil {
+		if !w.Enter('{') {
+			if w.Next() == nil {
 				return
 			}
 			continue // no message
 		}
 		var kind, role, said []byte
-		w.members(func(name, value []byte) {
+		w.Members(func(name, value []byte) {
 			switch string(name) {
 			case "type":
-				kind = inner(value)
+				kind = jsonwalk.Inner(value)
 			case "role":
-				role = inner(value)
+				role = jsonwalk.Inner(value)
 			case content:
 				said = value
 			}
 		})
+		if len(role) == 0 && content == "parts" {
+			role = []byte("user") // Gemini lets the user's role be left out
+		}
 		if by := o.saidBy(string(kind), string(role)); by != nil && *by == nil {
 			*by = o.text(said, maxItems)
 		}
@@ -115,7 +119,7 @@ func (o *opening) saidBy(kind, role string) *text {
 	switch role {
 	case "system", "developer":
 		return &o.system
-	case "user", "": // Gemini lets the user's role be left out
+	case "user":
 		return &o.user
 	case "assistant", "model":
 		return &o.assistant
@@ -127,16 +131,16 @@ func (o *opening) saidBy(kind, role string) *text {
 // text returns a content that is a string, or the first most texts of one that is a list
 // of parts.
 func (o *opening) text(content []byte, most int) text {
-	w := walk{json: content}
-	if !w.enter('[') {
-		return text(nil).and(inner(content))
+	w := jsonwalk.Walk{JSON: content}
+	if !w.Enter('[') {
+		return text(nil).and(jsonwalk.Inner(content))
 	}
 	var t text
 	for total := 0; o.spend() && total < maxTextBytes && len(t) < most; {
 		var found []byte
-		if w.enter('{') {
-			found = w.partText()
-		} else if w.next() == nil {
+		if w.Enter('{') {
+			found = partText(&w)
+		} else if w.Next() == nil {
 			return t
 		}
 		t, total = t.and(found), total+len(found)/maxEscape
@@ -163,14 +167,14 @@ func (o *opening) spend() bool {
 
 // partText returns the text of the content part that was entered, nothing for an image or
 // the like.
-func (w *walk) partText() []byte {
+func partText(w *jsonwalk.Walk) []byte {
 	var kind, found []byte
-	w.members(func(name, value []byte) {
+	w.Members(func(name, value []byte) {
 		switch string(name) {
 		case "type":
-			kind = inner(value)
+			kind = jsonwalk.Inner(value)
 		case "text":
-			found = inner(value)
+			found = jsonwalk.Inner(value)
 		}
 	})
 	switch string(kind) {
@@ -202,7 +206,7 @@ func (f fnv1a) with(label string, t text, scratch *[]byte) fnv1a {
 		if i > 0 && len(line) < limit {
 			line = append(line, ' ')
 		}
-		line = unescape(line, part, limit)
+		line = jsonwalk.Unescape(line, part, limit)
 	}
 	line = append(line, '\n')
 	*scratch = line

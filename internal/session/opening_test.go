@@ -95,6 +95,9 @@ func TestFrom_HashesOpenings(t *testing.T) {
 		"AF20 instructions before a developer message": {
 			Body{Instructions: raw(`"s"`), Input: raw(`[{"role":"developer","content":"d"},{"role":"user","content":"hi"}]`)}, heard("s", "hi", ""),
 		},
+		"AF20 items that are no messages": {
+			Body{Input: raw(`[{"id":"msg_1","content":"no role"},{"type":"item_reference","id":"x"},{"role":"user","content":"hi"}]`)}, heard("", "hi", ""),
+		},
 		"AF21 multimodal": {
 			Body{Messages: raw(`[{"role":"user","content":[{"type":"text","text":"what"},{"type":"image_url","image_url":{"url":"data:"}},
 				{"type":"text","text":""},{"type":"text","text":"is it"}]}]`)},

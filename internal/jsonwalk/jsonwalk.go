@@ -1,4 +1,6 @@
-package session
+// Package jsonwalk steps through JSON without decoding it: bodies are large, most of a body
+// is inside strings, and those are passed over at the speed of memory.
+package jsonwalk
 
 import (
 	"bytes"
@@ -6,75 +8,77 @@ import (
 	"unicode/utf8"
 )
 
-// walk steps through JSON that is known to be valid, without decoding it: bodies are
-// large, most of a body is inside strings, and those are passed over at the speed of
-// memory. Of invalid JSON it makes something, in one pass all the same.
-type walk struct {
-	json []byte
-	at   int
+// Walk steps through JSON that is known to be valid, from value to value. Of invalid JSON
+// it makes something, in one pass all the same. The zero Walk is at the end of nothing.
+type Walk struct {
+	// JSON is what is walked through. Nothing is copied: values are subslices of it.
+	JSON []byte
+	// At is how far the walk has come: the offset right after what was last passed over.
+	At int
 }
 
-// enter steps into the object or array that begins here, if it opens with bracket.
-func (w *walk) enter(bracket byte) bool {
+// Enter steps into the object or array that begins here, if it opens with bracket.
+func (w *Walk) Enter(bracket byte) bool {
 	w.skipBlanks()
-	if w.at >= len(w.json) || w.json[w.at] != bracket {
+	if w.At >= len(w.JSON) || w.JSON[w.At] != bracket {
 		return false
 	}
-	w.at++
+	w.At++
 	return true
 }
 
-// next passes over the next value, or a member's name, and returns it. At the end of an
+// Next passes over the next value, or a member's name, and returns it, quotes included. At the end of an
 // object or array it steps out and returns nil.
-func (w *walk) next() []byte {
+func (w *Walk) Next() []byte {
 	w.skipBlanks()
-	if w.at >= len(w.json) {
+	if w.At >= len(w.JSON) {
 		return nil
 	}
-	begin := w.at
-	switch w.json[w.at] {
+	begin := w.At
+	switch w.JSON[w.At] {
 	case '"':
 		w.skipString()
 	case '{', '[':
 		w.skipNested()
 	case '}', ']':
-		w.at++
+		w.At++
 		return nil
 	default:
 		w.skipPlain()
 	}
-	return w.json[begin:w.at]
+	return w.JSON[begin:w.At]
 }
 
-// members calls fn for the members of the object that was entered, and steps out. name is
-// what is between the quotes.
-func (w *walk) members(fn func(name, value []byte)) {
-	for name := w.next(); name != nil; name = w.next() {
-		value := w.next()
+// Members calls fn for the members of the object that was entered, and steps out. name is
+// what is between the quotes, escapes as they are; of several members of one name each
+// comes.
+func (w *Walk) Members(fn func(name, value []byte)) {
+	for name := w.Next(); name != nil; name = w.Next() {
+		value := w.Next()
 		if value == nil {
 			return
 		}
-		fn(inner(name), value)
+		fn(Inner(name), value)
 	}
 }
 
 // skipPlain passes over a number, true, false or null.
-func (w *walk) skipPlain() {
-	for w.at < len(w.json) {
-		switch w.json[w.at] {
+func (w *Walk) skipPlain() {
+	for w.At < len(w.JSON) {
+		switch w.JSON[w.At] {
 		case ' ', '\t', '\r', '\n', ',', ':', '}', ']':
 			return
 		}
-		w.at++
+		w.At++
 	}
 }
 
 // skipBlanks passes over white space and the commas and colons between values.
-func (w *walk) skipBlanks() {
-	for w.at < len(w.json) {
-		switch w.json[w.at] {
+func (w *Walk) skipBlanks() {
+	for w.At < len(w.JSON) {
+		switch w.JSON[w.At] {
 		case ' ', '\t', '\r', '\n', ',', ':':
-			w.at++
+			w.At++
 		default:
 			return
 		}
@@ -82,32 +86,32 @@ func (w *walk) skipBlanks() {
 }
 
 // skipString passes over the string that begins here.
-func (w *walk) skipString() {
-	begin := w.at
-	for at := begin + 1; at < len(w.json); {
-		quote := bytes.IndexByte(w.json[at:], '"')
+func (w *Walk) skipString() {
+	begin := w.At
+	for at := begin + 1; at < len(w.JSON); {
+		quote := bytes.IndexByte(w.JSON[at:], '"')
 		if quote < 0 {
 			break
 		}
 		quote += at
 		slashes := 0
-		for w.json[quote-1-slashes] == '\\' { // ends at the opening quote at the latest
+		for w.JSON[quote-1-slashes] == '\\' { // ends at the opening quote at the latest
 			slashes++
 		}
 		at = quote + 1
 		if slashes%2 == 0 {
-			w.at = at
+			w.At = at
 			return
 		}
 	}
-	w.at = len(w.json)
+	w.At = len(w.JSON)
 }
 
 // skipNested passes over the object or array that begins here.
-func (w *walk) skipNested() {
+func (w *Walk) skipNested() {
 	depth := 0
-	for w.at < len(w.json) {
-		switch w.json[w.at] {
+	for w.At < len(w.JSON) {
+		switch w.JSON[w.At] {
 		case '"':
 			w.skipString()
 			continue
@@ -116,21 +120,21 @@ func (w *walk) skipNested() {
 		case '}', ']':
 			depth--
 		}
-		w.at++
+		w.At++
 		if depth == 0 {
 			return
 		}
 	}
 }
 
-// isArray reports whether raw is an array.
-func isArray(raw []byte) bool {
-	w := walk{json: raw}
-	return w.enter('[')
+// IsArray reports whether raw is an array.
+func IsArray(raw []byte) bool {
+	w := Walk{JSON: raw}
+	return w.Enter('[')
 }
 
-// inner returns what is between the quotes of a string, nothing if raw is none.
-func inner(raw []byte) []byte {
+// Inner returns what is between the quotes of a string, nothing if raw is none.
+func Inner(raw []byte) []byte {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) < 2 || raw[0] != '"' {
 		return nil
@@ -138,9 +142,9 @@ func inner(raw []byte) []byte {
 	return raw[1 : len(raw)-1]
 }
 
-// unescape appends what the inside of a string stands for, up to limit bytes of it in dst.
-// Half a surrogate pair becomes U+FFFD, as in encoding/json.
-func unescape(dst, raw []byte, limit int) []byte {
+// Unescape appends what the inside of a string stands for, until dst has limit bytes. Half
+// a surrogate pair becomes U+FFFD, as in encoding/json.
+func Unescape(dst, raw []byte, limit int) []byte {
 	for len(raw) > 0 && len(dst) < limit {
 		plain := bytes.IndexByte(raw, '\\')
 		if plain < 0 {
