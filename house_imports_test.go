@@ -21,7 +21,7 @@ func layers() []layer {
 		{"http/admin", []string{"web", "actors", "providers", "config"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"http/fault", "http/payload", "http/tap", "actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/peek", "internal/pin", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
-		{"http/tap", []string{"providers", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
+		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},
 		{"actors", []string{"actors/stage", "providers", "config", "internal/cooldown", "internal/pin", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
 		{"actors/stage", nil, "what actors stand on knows nothing of what they play"},

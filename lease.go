@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/providers"
@@ -22,6 +23,9 @@ type Request struct {
 	Session string
 	// Exclude lists credentials that were tried already.
 	Exclude []providers.CredentialID
+	// Wait is how long Acquire may wait for the soonest recovery or a free place. Default 0:
+	// it fails at once.
+	Wait time.Duration
 }
 
 // Lease is leave to use one credential for one upstream call. It must be ended with Done;
@@ -38,8 +42,12 @@ type Lease struct {
 // *UnknownModelError, *FormatError, *NoCredentialError, ErrOverloaded, ErrStopped, or the
 // cause of ctx.
 func (g *Gateway) Acquire(ctx context.Context, r Request) (*Lease, error) {
+	tried := make([]actors.Tried, len(r.Exclude))
+	for i, id := range r.Exclude {
+		tried[i].Credential = id
+	}
 	l, err := g.engine.Acquire(ctx, actors.Acquire{
-		Model: r.Model, Format: r.Format, Session: actors.SessionNamed(r.Session, r.Model), Exclude: r.Exclude,
+		Model: r.Model, Format: r.Format, Session: actors.SessionNamed(r.Session, r.Model), Tried: tried, Wait: r.Wait, LastResort: true,
 	})
 	if err != nil {
 		return nil, ours(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/internal/peek"
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -20,13 +21,24 @@ import (
 type call struct {
 	operation providers.Operation
 	model     string    // as the client named it, reasoning suffix included
-	suffix    string    // the reasoning suffix, "(high)"; goes upstream with whatever name
 	modelAt   peek.Span // where the body names it; zero = it does not
 	stream    bool
 	array     bool   // Gemini only: streamed as one JSON array, not as events
 	query     string // the client's raw query without its key
+	resource  string // the response that is asked for by its id; empty = none
 	body      *payload.Buffer
-	acquire   actors.Acquire // grows by every credential that failed
+	acquire   actors.Acquire // what is asked of the engine first
+
+	threads   bool       // it is part of an Anthropic message thread
+	pins      []pin.Pin  // what it refers to, which lies at one organisation
+	encrypted []reasoned // reasoning in it that only its maker can read
+	inputAt   int        // where the body's input begins, which holds encrypted
+}
+
+// reasoned is an item of encrypted reasoning and where it was made.
+type reasoned struct {
+	pin.Item
+	origin actors.Origin
 }
 
 // target is what a route and its path tell about a call.
@@ -66,14 +78,14 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 	if c.model == "" {
 		return nil, missingModel("The request names no model.", nil)
 	}
-	var route string
-	route, c.suffix = cutSuffix(c.model)
+	route, suffix := cutSuffix(c.model)
 	if !in.key.allows(route) {
 		return nil, fault.ModelNotFound(c.model)
 	}
-	c.acquire = actors.Acquire{Model: route, Format: in.format}
+	c.acquire = actors.Acquire{Model: route, Suffix: suffix, Format: in.format}
 	if hasSession(t.operation) {
 		c.acquire.Session = session.From(in.r.Header, sessionBody(peeked), in.key.name+"\x00"+route)
+		c.refer(in.r.Header, peeked)
 	}
 	return c, nil
 }
@@ -113,7 +125,9 @@ func hasSession(op providers.Operation) bool {
 
 func sessionBody(r peek.Request) session.Body {
 	return session.Body{
-		Metadata: r.Metadata, Conversation: r.Conversation, ConversationID: r.ConversationID,
+		Metadata: r.Metadata, PromptCacheKey: r.PromptCacheKey,
+		SessionID: r.SessionID, CamelSessionID: r.CamelSessionID, Request: r.Request,
+		Conversation: r.Conversation, ConversationID: r.ConversationID,
 		Messages: r.Messages, System: r.System,
 		Contents: r.Contents, SystemInstruction: r.SystemInstruction,
 		Input: r.Input, Instructions: r.Instructions,
@@ -166,6 +180,9 @@ func (s *Server) relayTo(in *inbound, t target) error {
 	}
 	defer c.body.Release()
 	in.call = c
+	if err := s.locate(in, c); err != nil {
+		return err
+	}
 	return s.serve(in, c)
 }
 

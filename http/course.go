@@ -38,6 +38,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 		left: in.settings.maxWait, names: []string{c.acquire.Model},
 	}
 	defer w.out.close()
+	in.queued = time.Since(in.startedAt)
 	for round := 0; ; round++ {
 		over, err := w.goRound()
 		switch {

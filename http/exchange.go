@@ -11,6 +11,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -37,6 +38,8 @@ type attempt struct {
 	beganAt      time.Time
 	sentAt       time.Time
 	firstByteAt  time.Time // zero = none came
+	edited       [1]payload.Edit // room for the edit that most bodies need
+	dropped      int             // encrypted items left out
 }
 
 // result is how an attempt ended.

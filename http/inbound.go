@@ -38,6 +38,7 @@ type inbound struct {
 	server    *Server
 	settings  *settings
 	route     *route
+	param     string // what the path names, if the route has such a part
 	w         *echo.Response
 	r         *http.Request
 	ctx       context.Context // ends with the client's connection, or by the server's Abort

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/understudyhq/understudy/http/payload"
-	"github.com/understudyhq/understudy/internal/peek"
 )
 
 // request builds the upstream call by hand: net/http's own constructor would parse the URL
@@ -16,22 +15,19 @@ func (a *attempt) request() (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	var model []byte // nil = the body names the right one, or none
-	length := len(a.call.body.Bytes)
-	if at := a.call.modelAt; at != (peek.Span{}) && a.upstreamCall.Model != a.call.model {
-		model = peek.AppendString(nil, a.upstreamCall.Model)
-		length += len(model) - (at.End - at.Start)
-	}
+	edits := a.edits()
+	body, length := payload.Outbound(a.call.body, edits)
 	req := (&http.Request{
-		Method: http.MethodPost, URL: url, Host: url.Host,
+		Method: a.call.operation.Method(), URL: url, Host: url.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        outboundHeader(a.in.r.Header, credential),
-		Body:          payload.Outbound(a.call.body, a.call.modelAt.Start, a.call.modelAt.End, model),
+		Body:          body,
 		ContentLength: int64(length),
 	}).WithContext(a.ctx)
 	// A transport that finds its kept connection closed sends the body again.
 	req.GetBody = func() (io.ReadCloser, error) {
-		return payload.Outbound(a.call.body, a.call.modelAt.Start, a.call.modelAt.End, model), nil
+		again, _ := payload.Outbound(a.call.body, edits)
+		return again, nil
 	}
 	return req, nil
 }

@@ -60,9 +60,12 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 	if err := checkAnswer(resp.Header, b.Bytes); err != nil {
 		return a.broken(resp, err)
 	}
-	if usage, ok := providers.ReadUsage(a.in.format, b.Bytes); ok {
-		o.Usage = usage
+	if a.call.resource == "" { // what a stored answer cost has been counted
+		if usage, ok := providers.ReadUsage(a.in.format, b.Bytes); ok {
+			o.Usage = usage
+		}
 	}
+	a.made(resp.Header, b.Bytes)
 	a.served()
 	copyAnswerHeader(a.in.w.Header(), resp.Header)
 	a.in.send(resp.StatusCode, b.Bytes)

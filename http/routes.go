@@ -44,6 +44,10 @@ func (s *Server) routes() []route {
 		{method: "POST", path: "/v1/responses", format: responses, operation: providers.Generate, serve: s.relayCall},
 		{method: "GET", path: "/v1/responses", format: responses, serve: s.refuseWebSocket},
 		{method: "POST", path: "/v1/responses/compact", format: responses, operation: providers.Compact, serve: s.relayCall},
+		{method: "GET", path: "/v1/responses/:id", format: responses, operation: providers.Retrieve, serve: s.byID},
+		{method: "DELETE", path: "/v1/responses/:id", format: responses, operation: providers.Delete, serve: s.byID},
+		{method: "POST", path: "/v1/responses/:id/cancel", format: responses, operation: providers.Cancel, serve: s.byID},
+		{method: "GET", path: "/v1/responses/:id/input_items", format: responses, operation: providers.ListInput, serve: s.byID},
 		{method: "POST", path: "/v1/responses/input_tokens", format: responses, operation: providers.CountTokens, serve: s.relayCall},
 
 		{method: "POST", path: "/v1/messages", format: messages, operation: providers.Generate, serve: s.relayCall},
@@ -87,6 +91,7 @@ func (s *Server) register() {
 func (s *Server) handler(rt *route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		in := newInbound(s, rt, c.Response(), c.Request())
+		in.param = c.Param("id")
 		defer in.finish()
 		if err := in.run(); err != nil {
 			in.refuse(err)

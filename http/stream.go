@@ -20,6 +20,8 @@ const chunkBytes = 32 << 10
 // told to the client inside the stream, unless the upstream has told its own.
 func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o providers.Outcome) result {
 	a.out.begin(resp, !t.IsArray())
+	a.pinTurn(resp.Header)
+	t.Makes = a.call.maker()
 	chunk := a.server.buffers.Get(chunkBytes)
 	defer chunk.Release()
 	for {
@@ -54,6 +56,10 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
 	if t.Failure != nil && !t.Begun && a.out.drop() {
 		r := a.streamRefused(resp, t)
 		return &r
+	}
+	if len(t.Made) > 0 { // before the client can refer to it
+		a.pin(t.Made)
+		t.Made = nil
 	}
 	if err := a.out.pass(chunk, t, t.Begun); err != nil {
 		r := a.lost(err)

@@ -32,7 +32,11 @@ type (
 		Type    string `json:"type"`
 		Message string `json:"message"`
 		Code    string `json:"code"`
+		Details *details `json:"details,omitempty"`
 		*Cooldown
+	}
+	details struct {
+		ErrorCode string `json:"error_code"`
 	}
 	geminiBody struct {
 		Error geminiError `json:"error"`
@@ -56,11 +60,15 @@ type (
 func Body(f providers.Format, e *Error, requestID string) []byte {
 	switch f {
 	case providers.Anthropic:
-		return Encode(anthropicBody{
+		body := anthropicBody{
 			Type:      "error",
 			Error:     anthropicError{Type: anthropicType(e), Message: e.Message, Code: e.Code, Cooldown: e.Cooldown},
 			RequestID: requestID,
-		})
+		}
+		if e.ErrorCode != "" {
+			body.Error.Details = &details{e.ErrorCode}
+		}
+		return Encode(body)
 	case providers.Gemini:
 		return Encode(geminiBody{Error: newGeminiError(e)})
 	default:

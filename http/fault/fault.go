@@ -58,6 +58,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Final tells the client that trying again cannot help.
 	Final bool
+	// ErrorCode goes into an Anthropic error's details, where its clients look for it.
+	ErrorCode string
 	// Cooldown is set for code model_cooldown only.
 	Cooldown *Cooldown
 	// Cause is for the log; nil = Message says it all.

@@ -13,24 +13,32 @@ import (
 // memory together with the headers, any other in a write of its own.
 const smallBytes = 3 << 10
 
-// Outbound returns a reader of the body in from, in which value stands in place of the bytes
-// from start to end; nil = the body as it is. It copies nothing, unless the body is small,
-// and holds from until it is closed.
-func Outbound(from *Buffer, start, end int, value []byte) io.ReadCloser {
-	b := newOutbound(from, start, end, value)
-	length := 0
+// Edit puts Value in place of the bytes from Start to End of a body.
+type Edit struct {
+	Start, End int
+	Value      []byte
+}
+
+// Outbound returns a reader of the body in from with edits made, which are in its order and
+// do not overlap, and how many bytes it will read. It copies nothing, unless the body is
+// small, and holds from until it is closed. A nil from is no body.
+func Outbound(from *Buffer, edits []Edit) (body io.ReadCloser, length int) {
+	if from == nil {
+		return http.NoBody, 0
+	}
+	b := newOutbound(from, edits)
 	for _, segment := range b.segments {
 		length += len(segment)
 	}
 	if length > smallBytes {
-		return b
+		return b, length
 	}
 	defer b.Close()
 	small := make([]byte, 0, length)
 	for _, segment := range b.segments {
 		small = append(small, segment...)
 	}
-	return io.NopCloser(bytes.NewReader(small))
+	return io.NopCloser(bytes.NewReader(small)), length
 }
 
 // outboundBody is what Outbound returns for a body that is not small.
@@ -39,19 +47,22 @@ func Outbound(from *Buffer, start, end int, value []byte) io.ReadCloser {
 // answered, hence the lock.
 type outboundBody struct {
 	mu       sync.Mutex
-	segments [3][]byte // before, instead of, and after what is replaced
+	few      [3][]byte // room for the segments of one edit, which is the most there usually are
+	segments [][]byte  // what the body is made of
 	at       int       // the segment that is read next
 	from     *Buffer   // nil once closed
 }
 
-func newOutbound(from *Buffer, start, end int, value []byte) *outboundBody {
+func newOutbound(from *Buffer, edits []Edit) *outboundBody {
 	from.Retain()
 	b := &outboundBody{from: from}
-	if value == nil {
-		b.segments[0] = from.Bytes
-	} else {
-		b.segments = [3][]byte{from.Bytes[:start], value, from.Bytes[end:]}
+	b.segments = b.few[:0]
+	done := 0
+	for _, e := range edits {
+		b.segments = append(b.segments, from.Bytes[done:e.Start], e.Value)
+		done = e.End
 	}
+	b.segments = append(b.segments, from.Bytes[done:])
 	return b
 }
 
@@ -102,7 +113,7 @@ func (b *outboundBody) Close() error {
 	if b.from != nil {
 		b.from.Release()
 		b.from = nil
-		b.segments = [3][]byte{}
+		b.segments, b.few = nil, [3][]byte{}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -30,6 +31,9 @@ type Tap struct {
 	Ended    bool   // the format's end mark has been seen
 	Sealed   bool   // ended, and nothing that follows can matter
 	Failure  []byte // the data of the upstream's own error event; nil = none
+	// Makes asks for what later requests may refer to: Made collects it.
+	Makes bool
+	Made  []pin.Key
 
 	format providers.Format
 	events sse.Scanner
@@ -119,12 +123,40 @@ func (t *Tap) take(e sse.Event) error {
 			t.Failure = bytes.Clone(e.Data)
 		}
 	}
+	if t.Makes {
+		t.collect(e)
+	}
 	if hasUsage(e.Data) {
 		if u, ok := providers.ReadUsage(t.format, e.Data); ok {
 			t.Usage = t.Usage.Merge(u)
 		}
 	}
 	return nil
+}
+
+// collect finds ids and encrypted reasoning. A stream tells its ids in its first event.
+func (t *Tap) collect(e sse.Event) {
+	if t.format == providers.Anthropic {
+		if t.Progress.Elements == 1 {
+			t.add(pin.Thread, pin.FromMessage(e.Data))
+		}
+		return
+	}
+	if t.Progress.Elements == 1 {
+		response, conversation := pin.FromResponse(e.Data)
+		t.add(pin.Response, response)
+		t.add(pin.Conversation, conversation)
+		return
+	}
+	if eventType(e) == "response.output_item.done" {
+		t.Made = append(t.Made, pin.FromItem(e.Data)...)
+	}
+}
+
+func (t *Tap) add(k pin.Kind, id string) {
+	if id != "" {
+		t.Made = append(t.Made, pin.KeyOf(k, id))
+	}
 }
 
 // follow keeps a Responses stream's id and sequence number. Only its beginning is read:

@@ -58,6 +58,7 @@ type Request struct {
 	Messages          []byte // messages
 	System            []byte // system
 	Input             []byte // input
+	InputAt           Span   // where it lies; zero = absent
 	Instructions      []byte // instructions
 	Contents          []byte // contents
 	SystemInstruction []byte // systemInstruction or system_instruction
@@ -172,7 +173,7 @@ func (r *Request) take(body []byte, keyAt, at Span) error {
 	case "system":
 		r.System = value
 	case "input":
-		r.Input = value
+		r.Input, r.InputAt = value, at
 	case "instructions":
 		r.Instructions = value
 	case "contents":
