@@ -209,7 +209,7 @@ func FuzzEncrypted(f *testing.F) {
 		if items != nil {
 			var got []json.RawMessage
 			require.NoError(t, json.Unmarshal([]byte(rest), &got), rest)
-			require.Equal(t, len(want), len(got))
+			require.Len(t, got, len(want))
 			for i := range want {
 				require.Equal(t, string(want[i]), string(got[i]))
 			}
