@@ -56,9 +56,10 @@ func TestWalk_MembersStepsOut(t *testing.T) {
 
 func TestInner_WantsAString(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]string{`"a"`: "a", ` "a\"b" `: `a\"b`, `""`: "", `7`: "", `null`: "", `"`: "", "": ""} {
+	for raw, want := range map[string]string{`"a"`: "a", `"a\"b"`: `a\"b`, `""`: "", `7`: "", `null`: "", `"`: "", "": ""} {
 		require.Equal(t, want, string(Inner([]byte(raw))), raw)
 	}
+	require.Equal(t, "a", string(Inner([]byte(" \"a\"\n"))))
 	require.True(t, IsArray([]byte(" [")))
 	require.False(t, IsArray([]byte(`"["`)))
 }
