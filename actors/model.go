@@ -265,11 +265,18 @@ func (m *modelActor) wake(c actor.Context) {
 			m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
 		}
 	}
-	if len(m.leases) == 0 && m.state.Until.IsZero() && now.Sub(m.usedAt) >= modelIdleAfter {
-		m.state = cooldown.State{} // a streak that long ago says nothing
-		c.Stop(c.Self())           // a grant that is on its way bounces, and its asker asks again
+	if idle := len(m.leases) == 0 && now.Sub(m.usedAt) >= modelIdleAfter; idle && m.forgettable(now) {
+		m.change(c, cooldown.State{}) // a streak that long ago says nothing
+		c.Stop(c.Self())              // a grant that is on its way bounces, and its asker asks again
+		return
 	}
 	m.setAlarm(c)
+}
+
+// forgettable reports whether nothing is lost with the state: there is no rest, or nobody has
+// come for a while to probe it. Whoever comes next is as good as a probe.
+func (m *modelActor) forgettable(now time.Time) bool {
+	return m.state.Until.IsZero() || m.state.Held && m.state.ProbeDue(now.Add(-modelIdleAfter))
 }
 
 // setAlarm sets the one alarm to what is due first.

@@ -127,7 +127,7 @@ func TestSystem_RefusedIsAnsweredOnStop(t *testing.T) {
 func TestSystem_RefusedThatIsNotReadIsAnswered(t *testing.T) {
 	t.Parallel()
 	id := uint64(7)
-	r := refused{grant: grant{acquire: acquire{&Acquire{}, id}}}
+	r := refused{grant: grant{acquire: acquire{Acquire: &Acquire{}, id: id}}}
 	_, numbered := any(r).(interface{ Question() uint64 })
 	require.True(t, numbered, "Bounced, Shed and Crashed of refused carry question 0: Ask takes them for late and waits on")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
+	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -191,8 +192,8 @@ func TestSupervision_ALostSessionIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	inEngine(t, 3, nil, func(t *testing.T, e *engine) {
 		e.serve(inSession(chat("m"), "s"))
-		e.w.root.Send(e.w.sessions, CredentialLeft{}) // reaches the session, changes nothing
-		e.w.root.Send(e.w.sessions, Bind{Key: key("s"), Credential: "c1", Lease: 1 << 40})
+		e.w.root.Send(e.w.sessions, unbind{}) // reaches the session, changes nothing
+		e.w.root.Send(e.w.sessions, Bind{Asked: &Acquire{Session: session.Keys{Primary: key("s")}}, Credential: "c1", Lease: 1 << 40})
 		synctest.Wait()
 		require.Equal(t, "c1", e.serve(inSession(chat("m"), "s")))
 	})

@@ -162,7 +162,7 @@ func TestSystem_ALateResultMovesNothing(t *testing.T) {
 	inEngine(t, 2, nil, func(t *testing.T, e *engine) {
 		early := e.acquire(inSession(chat("m"), "s"))
 		again := inSession(chat("m"), "s")
-		again.Exclude = []providers.CredentialID{early.Credential.ID}
+		again.Tried = []Tried{{Credential: early.Credential.ID}}
 		b := e.serve(again)
 		e.FirstByte(early)
 		e.Report(early, providers.Outcome{Kind: providers.Success})

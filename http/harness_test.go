@@ -19,6 +19,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -80,6 +81,8 @@ type fakePool struct {
 	acquired []actors.Acquire
 	firsts   []providers.CredentialID
 	reports  []report
+	records  []*actors.Record
+	pins     map[pin.Key]actors.Origin
 }
 
 type report struct {
@@ -95,7 +98,7 @@ func (p *fakePool) Acquire(ctx context.Context, a actors.Acquire) (actors.Lease,
 		return actors.Lease{}, err
 	}
 	for _, c := range p.credentials {
-		if !slices.Contains(a.Exclude, c.ID) {
+		if !slices.ContainsFunc(a.Tried, func(t actors.Tried) bool { return t.Credential == c.ID }) {
 			p.lastID++
 			l := actors.Lease{ID: p.lastID, Credential: c, Model: a.Model}
 			if p.model != "" {
@@ -107,7 +110,7 @@ func (p *fakePool) Acquire(ctx context.Context, a actors.Acquire) (actors.Lease,
 	if p.refuse != nil {
 		return actors.Lease{}, p.refuse
 	}
-	return actors.Lease{}, &actors.NoCredentialError{Model: a.Model, Reasons: map[string]int{"tried": len(a.Exclude)}}
+	return actors.Lease{}, &actors.NoCredentialError{Model: a.Model, Reasons: map[string]int{"tried": len(a.Tried)}}
 }
 
 func (p *fakePool) FirstByte(l actors.Lease) {
@@ -123,6 +126,33 @@ func (p *fakePool) Report(l actors.Lease, o providers.Outcome) {
 }
 
 func (p *fakePool) Models(context.Context) ([]actors.ModelInfo, error) { return p.list, p.refuse }
+
+func (p *fakePool) Made(l actors.Lease, client string, keys []pin.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pins == nil {
+		p.pins = map[pin.Key]actors.Origin{}
+	}
+	for _, k := range keys {
+		p.pins[k] = actors.Origin{Credential: l.Credential.ID, Model: l.Model}
+	}
+}
+
+func (p *fakePool) Origins(_ context.Context, _ string, keys []pin.Key) ([]actors.Origin, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	origins := make([]actors.Origin, len(keys))
+	for i, k := range keys {
+		origins[i] = p.pins[k]
+	}
+	return origins, nil
+}
+
+func (p *fakePool) Record(r *actors.Record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.records = append(p.records, r)
+}
 
 // kinds returns what was reported, as "credential:kind".
 func (p *fakePool) kinds() []string {

@@ -30,13 +30,17 @@ func TestTransport_BodiesOfEverySizeArriveWhole(t *testing.T) {
 			body := []byte(`{"model":"m","x":"` + strings.Repeat("y", size) + `"}`)
 			c := &call{body: s.buffers.Get(int64(len(body)))}
 			c.body.Bytes = append(c.body.Bytes, body...)
-			want := body
+			want, edits := body, []payload.Edit(nil)
 			if model != nil {
 				want = bytes.Replace(body, []byte(`"m"`), model, 1)
+				edits = []payload.Edit{{Start: 9, End: 12, Value: model}, {Start: len(body) - 2, End: len(body) - 1}}
+				want = append(want[:len(want)-2:len(want)-2], '}')
 			}
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, echo.URL, nil)
 			r.RequestURI = ""
-			r.Body, r.ContentLength = payload.Outbound(c.body, 9, 12, model), int64(len(want))
+			out, length := payload.Outbound(c.body, edits)
+			require.Equal(t, len(want), length)
+			r.Body, r.ContentLength = out, int64(length)
 			resp, err := transport.RoundTrip(r)
 			require.NoError(t, err, name)
 			got, err := io.ReadAll(resp.Body)

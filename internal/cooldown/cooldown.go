@@ -134,8 +134,12 @@ type span struct {
 	exact bool // an operator's rule says so: not to be probed, and not to be ignored
 }
 
+// longestHint bounds hints, so that adding to them cannot overflow.
+const longestHint = 366 * 24 * time.Hour
+
 // hinted is a hint and up to a tenth more.
 func hinted(hint time.Duration, spread float64) span {
+	hint = min(hint, longestHint)
 	return span{d: hint + time.Duration(float64(hint)*spread/10)}
 }
 

@@ -20,9 +20,9 @@ const (
 	Failed        Reason = "failed" // its actor is being restarted or was given up
 )
 
-// resting returns the reason for a rest because of kind, without making a new string for
+// restReason returns the reason for a rest because of kind, without making a new string for
 // the kinds there are.
-func resting(kind providers.Kind) Reason {
+func restReason(kind providers.Kind) Reason {
 	switch kind {
 	case providers.RateLimited:
 		return "resting:rate-limited"

@@ -66,7 +66,7 @@ func newRing[O any](x *Roster[O], slots []*Slot[O], memory map[int]strategy.Memo
 	n := len(r.seats)
 	r.at = make(map[providers.CredentialID]int32, n)
 	r.out, r.standings = strategy.NewSet(n), make([]standing, n)
-	r.due, r.told = strategy.NewQueue(n, time.Time.Before), strategy.NewQueue(n, time.Time.Before)
+	r.due, r.told = strategy.NewQueue(n, time.Time.Compare), strategy.NewQueue(n, time.Time.Compare)
 	r.divide(memory)
 	r.open = strategy.NewSet(len(r.tiers))
 	r.skip = func(i int) bool { return !r.seats[r.first+i].untried(r.tried, r.now) }

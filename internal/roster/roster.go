@@ -65,18 +65,7 @@ func New[O any]() *Roster[O] {
 }
 
 // kind returns the present rule of picking.
-func (x *Roster[O]) kind() strategy.Kind {
-	switch x.strategy {
-	case config.FillFirst:
-		return strategy.FillFirst
-	case config.Weighted:
-		return strategy.Weighted
-	case config.LeastLoaded:
-		return strategy.LeastLoaded
-	default:
-		return strategy.RoundRobin
-	}
-}
+func (x *Roster[O]) kind() strategy.Kind { return strategy.Kind(x.strategy) }
 
 // Join adds a credential and its owner, or replaces them; rests and leases are kept. order
 // is its place in the configuration.

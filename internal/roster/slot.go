@@ -142,11 +142,11 @@ func (s *Slot[O]) standing(now time.Time) standing {
 func rested(rest cooldown.State, probing bool, now time.Time) standing {
 	switch {
 	case probing:
-		return standing{reason: resting(rest.Kind), until: rest.Until}
+		return standing{reason: restReason(rest.Kind), until: rest.Until}
 	case rest.ProbeDue(now):
 		return standing{ready: true, probe: true}
 	default:
-		return standing{reason: resting(rest.Kind), due: rest.Due(now), until: rest.Until}
+		return standing{reason: restReason(rest.Kind), due: rest.Due(now), until: rest.Until}
 	}
 }
 
