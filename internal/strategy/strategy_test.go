@@ -1,129 +1,188 @@
 package strategy
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
-func TestSet_NextAgreesWithAPlainScan(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.SampledFrom([]int{1, 2, 63, 64, 65, 128, 4096, 4097, 10000}).Draw(t, "n")
-		s, model := NewSet(n), map[int]bool{}
-		for range rapid.IntRange(0, 200).Draw(t, "commands") {
-			i := rapid.IntRange(0, n-1).Draw(t, "i")
-			if rapid.Bool().Draw(t, "add") {
-				s.Add(i)
-				model[i] = true
-			} else {
-				s.Remove(i)
-				delete(model, i)
-			}
-			require.Equal(t, len(model), s.Len())
-			from := rapid.IntRange(0, n).Draw(t, "from")
-			want, found := scan(model, from, n)
-			got, ok := s.Next(from)
-			require.Equal(t, found, ok)
-			if ok {
-				require.Equal(t, want, got)
-			}
-		}
-	})
+var allKinds = map[string]struct {
+	kind    Kind
+	account func(int) string
+}{
+	"round-robin":  {RoundRobin, noAccount},
+	"two-level":    {RoundRobin, func(i int) string { return id(i % 7) }},
+	"fill-first":   {FillFirst, noAccount},
+	"weighted":     {Weighted, noAccount},
+	"least-loaded": {LeastLoaded, noAccount},
 }
 
-func scan(model map[int]bool, from, n int) (int, bool) {
-	for i := from; i < n; i++ {
-		if model[i] {
-			return i, true
-		}
+func TestPicker_SharesByItsRule(t *testing.T) {
+	t.Parallel()
+	abc := candidates("a", "b", "c")
+	tests := map[string]struct {
+		kind Kind
+		rest []int
+		want string
+	}{
+		"fill-first is always the first (ST1)":                      {FillFirst, nil, "aaaaa"},
+		"fill-first takes the next while the first rests (ST2)":     {FillFirst, []int{0}, "bbbbb"},
+		"round robin cycles (ST3)":                                  {RoundRobin, nil, "abcab"},
+		"round robin passes over who rests":                         {RoundRobin, []int{1}, "acaca"},
+		"an unknown rule is round robin":                            {"random", nil, "abcab"},
+		"equal weights cycle (ST14)":                                {Weighted, nil, "abcab"},
+		"least loaded spreads equal load by longest unused":         {LeastLoaded, nil, "abcab"},
+		"nobody ready is nobody picked, under round robin (ST5)":    {RoundRobin, []int{0, 1, 2}, ""},
+		"nobody ready is nobody picked, under fill-first":           {FillFirst, []int{0, 1, 2}, ""},
+		"nobody ready is nobody picked, under weighted":             {Weighted, []int{0, 1, 2}, ""},
+		"nobody ready is nobody picked, when the least loaded goes": {LeastLoaded, []int{0, 1, 2}, ""},
 	}
-	return 0, false
-}
-
-func full(n int) *Set {
-	s := NewSet(n)
-	for i := range n {
-		s.Add(i)
-	}
-	return s
-}
-
-func picks(p Picker, s *Set, n int) []int {
-	var got []int
-	for range n {
-		if i, ok := p.Pick(s, nil); ok {
-			got = append(got, i)
-		}
-	}
-	return got
-}
-
-func TestRoundRobin_CyclesFromItsStart(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, []int{1, 2, 0, 1, 2}, picks(NewRoundRobin(1), full(3), 5))
-}
-
-func TestRoundRobin_PassesOverWhatIsNotReadyWithoutLosingItsPlace(t *testing.T) {
-	t.Parallel()
-	s, r := full(4), NewRoundRobin(0)
-	require.Equal(t, []int{0, 1}, picks(r, s, 2))
-	s.Remove(2)
-	require.Equal(t, []int{3, 0}, picks(r, s, 2))
-	s.Add(2)
-	require.Equal(t, []int{1, 2, 3}, picks(r, s, 3))
-}
-
-func TestRoundRobin_SharesEvenly(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 200).Draw(t, "n")
-		k := rapid.IntRange(1, 5).Draw(t, "k")
-		counts := make([]int, n)
-		for _, i := range picks(NewRoundRobin(rapid.IntRange(0, n-1).Draw(t, "start")), full(n), n*k) {
-			counts[i]++
-		}
-		for _, c := range counts {
-			require.Equal(t, k, c)
-		}
-	})
-}
-
-func TestPickers_HonourSkipAndSayWhenNothingIsLeft(t *testing.T) {
-	t.Parallel()
-	for name, p := range map[string]Picker{"round robin": NewRoundRobin(2), "fill first": FillFirst{}} {
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := full(3)
-			i, ok := p.Pick(s, func(i int) bool { return i != 1 })
-			require.True(t, ok)
-			require.Equal(t, 1, i)
-			_, ok = p.Pick(s, func(int) bool { return true })
-			require.False(t, ok)
-			_, ok = p.Pick(NewSet(3), nil)
-			require.False(t, ok)
+			t.Parallel()
+			p := started(tt.kind, abc, Memory{})
+			for _, i := range tt.rest {
+				p.SetReady(i, false)
+			}
+			require.Equal(t, tt.want, run(p, abc, 5))
 		})
 	}
 }
 
-func TestFillFirst_LeavesTheFirstOnlyWhileItIsNotReady(t *testing.T) {
+func TestFillFirst_ReturnsToTheFirstAfterItsRecovery(t *testing.T) {
 	t.Parallel()
-	s, f := full(3), FillFirst{}
-	require.Equal(t, []int{0, 0}, picks(f, s, 2))
-	s.Remove(0)
-	require.Equal(t, []int{1, 1}, picks(f, s, 2))
-	s.Add(0)
-	require.Equal(t, []int{0}, picks(f, s, 1))
+	abc := candidates("a", "b", "c")
+	p := started(FillFirst, abc, Memory{})
+	p.SetReady(0, false)
+	require.Equal(t, "bb", run(p, abc, 2))
+	p.SetReady(0, true)
+	require.Equal(t, "a", run(p, abc, 1), "ST2")
 }
 
-func BenchmarkRoundRobin_PickAmong10000With9990Resting(b *testing.B) {
-	s := NewSet(10000)
-	for i := range 10 {
-		s.Add(i * 997)
+func TestPicker_KnowsWhoIsReady(t *testing.T) {
+	t.Parallel()
+	for name, k := range allKinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				cs := make([]Candidate, rapid.IntRange(0, 70).Draw(t, "n"))
+				for i := range cs {
+					cs[i] = Candidate{ID: id(i), Account: k.account(i), Weight: rapid.IntRange(-1, 3).Draw(t, "weight")}
+				}
+				p, ready := New(k.kind, cs, Memory{}, nil), map[int]bool{}
+				for range rapid.IntRange(0, 100).Draw(t, "commands") {
+					if len(cs) == 0 {
+						break
+					}
+					i, on := rapid.IntRange(0, len(cs)-1).Draw(t, "i"), rapid.Bool().Draw(t, "ready")
+					p.SetReady(i, on)
+					if on && (k.kind != Weighted || cs[i].Weight > 0) {
+						ready[i] = true
+					} else {
+						delete(ready, i)
+					}
+				}
+				require.Equal(t, len(ready), p.Ready())
+				for i := range cs {
+					require.Equal(t, ready[i], p.Has(i))
+				}
+				// Whatever the rule, picks that exclude what was picked before find each
+				// ready one once.
+				tried := map[int]bool{}
+				for range len(ready) {
+					i, ok := p.Pick(func(i int) bool { return tried[i] })
+					require.True(t, ok)
+					require.True(t, ready[i])
+					require.False(t, tried[i])
+					tried[i] = true
+				}
+				_, ok := p.Pick(func(i int) bool { return tried[i] })
+				require.False(t, ok)
+			})
+		})
 	}
-	r := NewRoundRobin(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Pick(s, nil)
+}
+
+func TestNew_BeginsAnewFromAnotherKindsMemory(t *testing.T) {
+	t.Parallel()
+	abc := candidates("a", "b", "c")
+	for name, k := range allKinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, other := range allKinds {
+				if other.kind == k.kind {
+					continue
+				}
+				before := started(other.kind, abc, Memory{})
+				run(before, abc, 1)
+				require.Equal(t, "a", run(started(k.kind, abc, before.Memory()), abc, 1))
+			}
+		})
+	}
+}
+
+func TestNew_RemembersWhileThereIsNobody(t *testing.T) {
+	t.Parallel()
+	abc := candidates("a", "b", "c")
+	for _, kind := range []Kind{RoundRobin, Weighted, LeastLoaded} {
+		p := started(kind, abc, Memory{})
+		run(p, abc, 1)
+		nobody := New(kind, nil, p.Memory(), nil)
+		require.Zero(t, nobody.Ready())
+		_, ok := nobody.Pick(nil)
+		require.False(t, ok)
+		require.Equal(t, "bca", run(started(kind, abc, nobody.Memory()), abc, 3), kind)
+	}
+}
+
+//nolint:paralleltest // counts the allocations of the whole process
+func TestPicker_DoesNotAllocate(t *testing.T) {
+	for name, k := range allKinds {
+		t.Run(name, func(t *testing.T) {
+			p := many(k.kind, k.account, 1000, 10)
+			skip := func(i int) bool { return i%3 == 0 }
+			var used uint64
+			require.Zero(t, testing.AllocsPerRun(100, func() {
+				i, _ := p.Pick(nil)
+				used++
+				p.SetLoad(i, 1, used)
+				p.Pick(skip)
+				p.SetReady(i, false)
+				p.SetReady(i, true)
+			}))
+		})
+	}
+}
+
+// many returns a picker over n candidates of which only some are ready.
+func many(kind Kind, account func(int) string, n, ready int) Picker {
+	cs := make([]Candidate, n)
+	for i := range cs {
+		cs[i] = Candidate{ID: fmt.Sprintf("%05d", i), Account: account(i), Weight: 1 + i%5}
+	}
+	p := New(kind, cs, Memory{}, nil)
+	for i := range ready {
+		p.SetReady(i*(n/ready), true)
+	}
+	return p
+}
+
+func BenchmarkPicker_Pick(b *testing.B) {
+	sizes := []struct {
+		name     string
+		n, ready int
+	}{{"10", 10, 10}, {"10000", 10_000, 10_000}, {"10000, 9990 resting", 10_000, 10}}
+	for name, k := range allKinds {
+		for _, size := range sizes {
+			b.Run(name+"/"+size.name, func(b *testing.B) {
+				p := many(k.kind, k.account, size.n, size.ready)
+				b.ReportAllocs()
+				for b.Loop() {
+					p.Pick(nil)
+				}
+			})
+		}
 	}
 }
