@@ -8,7 +8,7 @@ COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 TOOL := go tool -modfile=tools/go.mod
 STEP := @tools/step.sh
 
-.PHONY: check tools format vet build lint fuzz-short test-sdk test fuzz bench soak run fmt
+.PHONY: check tools format vet build lint fuzz-short test-sdk test fuzz bench soak quality run fmt
 .NOTPARALLEL:
 
 # The tests come last, so that the output ends with their summary.
@@ -54,6 +54,12 @@ bench:
 # A thousand parallel streams of a minute each.
 soak:
 	go run ./test/bench streams
+
+# Routing by scenario and kind of session, in virtual time: docs/quality.md. FORMAT=json
+# prints rows for programs.
+FORMAT ?= text
+quality:
+	go -C test/quality test -count=1 -full -format $(FORMAT)
 
 run:
 	go run ./cmd/understudy serve

@@ -2,17 +2,20 @@ package simulator
 
 import (
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // chat serves OpenAI's chat completions.
-func (x *exchange) chat() *failure {
+func (x *exchange) chat() *refusal.Failure {
 	p, refused := x.chatPrompt()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
+	x.pace(p.Marks)
 	r := x.reply(p)
-	if p.stream {
+	if p.Stream {
 		x.streamChat(p, r)
 		return nil
 	}
@@ -20,93 +23,94 @@ func (x *exchange) chat() *failure {
 		"id":      x.id("chatcmpl-"),
 		"object":  "chat.completion",
 		"created": created,
-		"model":   p.model,
+		"model":   p.Model,
 		"choices": []object{{
 			"index":         0,
 			"message":       x.chatMessage(r),
 			"logprobs":      nil,
-			"finish_reason": r.finishReason(),
+			"finish_reason": finishReason(r),
 		}},
-		"usage":              r.usage.chat(),
+		"usage":              chatUsage(r.Usage),
 		"service_tier":       "default",
 		"system_fingerprint": "fp_simulator",
 	})
 	return nil
 }
 
-func (x *exchange) chatPrompt() (*prompt, *failure) {
+func (x *exchange) chatPrompt() (*prompt.Prompt, *refusal.Failure) {
 	model, refused := x.model()
 	if refused != nil {
 		return nil, refused
 	}
 	messages := x.body.Get("messages")
 	if !messages.IsArray() || !messages.Get("0").IsObject() {
-		return nil, invalid("messages", "'messages' must be an array that is not empty.")
+		return nil, refusal.Invalid("messages", "'messages' must be an array that is not empty.")
 	}
 	p := x.newPrompt(model)
-	p.stream = x.body.Get("stream").Bool()
-	p.limit = max(x.body.Get("max_tokens").Int(), x.body.Get("max_completion_tokens").Int())
-	p.schema = x.body.Get("response_format.json_schema.schema")
-	p.takeOpenAIChoice(x.body.Get("tool_choice"), "function.name")
-	p.begin("tools")
+	p.Stream = x.body.Get("stream").Bool()
+	p.Limit = max(x.body.Get("max_tokens").Int(), x.body.Get("max_completion_tokens").Int())
+	p.Schema = x.body.Get("response_format.json_schema.schema")
+	takeOpenAIChoice(p, x.body.Get("tool_choice"), "function.name")
+	p.Begin("tools")
 	x.body.Get("tools").ForEach(func(_, t gjson.Result) bool {
-		p.count(t.Raw)
+		p.Count(t.Raw)
 		if f := t.Get("function"); f.Exists() {
-			p.tools = append(p.tools, tool{f.Get("name").String(), f.Get("parameters")})
+			p.Tools = append(p.Tools, prompt.Tool{Name: f.Get("name").String(), Schema: f.Get("parameters")})
 		}
 		return true
 	})
-	p.end()
+	p.End()
 	messages.ForEach(func(_, m gjson.Result) bool {
-		p.addChatMessage(m)
+		addChatMessage(p, m)
 		return true
 	})
 	return p, nil
 }
 
-func (p *prompt) addChatMessage(m gjson.Result) {
-	p.begin(role(m.Get("role").Str))
-	if p.open.role == roleTool {
-		p.addResult(textOf(m.Get("content")))
+func addChatMessage(p *prompt.Prompt, m gjson.Result) {
+	speaker := prompt.Role(m.Get("role").Str)
+	p.Begin(speaker)
+	if speaker == prompt.RoleTool {
+		p.AddResult(prompt.TextOf(m.Get("content")))
 	} else {
-		p.addContent(m.Get("content"), p.addOther)
+		p.AddContent(m.Get("content"), p.AddOther)
 	}
 	m.Get("tool_calls").ForEach(func(_, c gjson.Result) bool {
-		p.count(c.Get("function.name").Str)
-		p.count(c.Get("function.arguments").Str)
+		p.Count(c.Get("function.name").Str)
+		p.Count(c.Get("function.arguments").Str)
 		return true
 	})
-	p.end()
+	p.End()
 }
 
 // takeOpenAIChoice reads a tool_choice, in which path leads to the name of a forced tool.
-func (p *prompt) takeOpenAIChoice(c gjson.Result, path string) {
-	p.choice = choice{
-		forbidden: c.Str == "none",
-		required:  c.Str == "required",
-		name:      c.Get(path).Str,
+func takeOpenAIChoice(p *prompt.Prompt, c gjson.Result, path string) {
+	p.Choice = prompt.Choice{
+		Forbidden: c.Str == "none",
+		Required:  c.Str == "required",
+		Name:      c.Get(path).Str,
 	}
 }
 
-func (x *exchange) chatMessage(r reply) object {
-	if r.call == nil {
-		return object{"role": roleAssistant, "content": r.text, "refusal": nil, "annotations": []any{}}
+func (x *exchange) chatMessage(r prompt.Reply) object {
+	if r.Call == nil {
+		return object{"role": prompt.RoleAssistant, "content": r.Text, "refusal": nil, "annotations": []any{}}
 	}
-	return object{"role": roleAssistant, "content": nil, "refusal": nil, "tool_calls": []object{{
+	return object{"role": prompt.RoleAssistant, "content": nil, "refusal": nil, "tool_calls": []object{{
 		"id":       x.id("call_"),
 		"type":     "function",
-		"function": object{"name": r.call.name, "arguments": r.call.args},
+		"function": object{"name": r.Call.Name, "arguments": r.Call.Args},
 	}}}
 }
 
-func (x *exchange) streamChat(p *prompt, r reply) {
+func (x *exchange) streamChat(p *prompt.Prompt, r prompt.Reply) {
 	withUsage := x.body.Get("stream_options.include_usage").Bool()
 	form := func(choices []object) object {
 		o := object{
 			"id":                 x.id("chatcmpl-"),
 			"object":             "chat.completion.chunk",
 			"created":            created,
-			"model":              p.model,
+			"model":              p.Model,
 			"choices":            choices,
 			"service_tier":       "default",
 			"system_fingerprint": "fp_simulator",
@@ -123,13 +127,13 @@ func (x *exchange) streamChat(p *prompt, r reply) {
 	first, more := x.chatDeltas(r)
 	x.event("", choice(first, nil))
 	t := newTemplate("", choice(more, nil))
-	for piece := range r.pieces() {
+	for piece := range r.Pieces() {
 		x.fill(t, quote(piece))
 	}
-	x.event("", choice(object{}, r.finishReason()))
+	x.event("", choice(object{}, finishReason(r)))
 	if withUsage {
 		last := form([]object{})
-		last["usage"] = r.usage.chat()
+		last["usage"] = chatUsage(r.Usage)
 		x.event("", last)
 	}
 	x.done()
@@ -137,39 +141,39 @@ func (x *exchange) streamChat(p *prompt, r reply) {
 
 // chatDeltas returns the delta that opens an answer and the one, with a hole, that carries
 // a piece of it.
-func (x *exchange) chatDeltas(r reply) (first, more object) {
-	if r.call == nil {
-		return object{"role": roleAssistant, "content": "", "refusal": nil}, object{"content": hole}
+func (x *exchange) chatDeltas(r prompt.Reply) (first, more object) {
+	if r.Call == nil {
+		return object{"role": prompt.RoleAssistant, "content": "", "refusal": nil}, object{"content": hole}
 	}
-	first = object{"role": roleAssistant, "content": nil, "refusal": nil, "tool_calls": []object{{
+	first = object{"role": prompt.RoleAssistant, "content": nil, "refusal": nil, "tool_calls": []object{{
 		"index":    0,
 		"id":       x.id("call_"),
 		"type":     "function",
-		"function": object{"name": r.call.name, "arguments": ""},
+		"function": object{"name": r.Call.Name, "arguments": ""},
 	}}}
 	more = object{"tool_calls": []object{{"index": 0, "function": object{"arguments": hole}}}}
 	return first, more
 }
 
-func (r reply) finishReason() string {
+func finishReason(r prompt.Reply) string {
 	switch {
-	case r.call != nil:
+	case r.Call != nil:
 		return "tool_calls"
-	case r.truncated:
+	case r.Truncated:
 		return "length"
 	default:
 		return "stop"
 	}
 }
 
-func (u usage) chat() object {
+func chatUsage(u prompt.Usage) object {
 	return object{
-		"prompt_tokens":     u.input,
-		"completion_tokens": u.output,
-		"total_tokens":      u.input + u.output,
+		"prompt_tokens":     u.Input,
+		"completion_tokens": u.Output,
+		"total_tokens":      u.Input + u.Output,
 		"prompt_tokens_details": object{
-			"cached_tokens":      u.cached,
-			"cache_write_tokens": u.input - u.cached,
+			"cached_tokens":      u.Cached,
+			"cache_write_tokens": u.Input - u.Cached,
 			"audio_tokens":       0,
 		},
 		"completion_tokens_details": object{
@@ -182,40 +186,40 @@ func (u usage) chat() object {
 }
 
 // complete serves OpenAI's legacy completions.
-func (x *exchange) complete() *failure {
+func (x *exchange) complete() *refusal.Failure {
 	model, refused := x.model()
 	if refused != nil {
 		return refused
 	}
 	p := x.newPrompt(model)
-	p.stream = x.body.Get("stream").Bool()
-	p.limit = x.body.Get("max_tokens").Int()
-	p.begin(roleUser)
+	p.Stream = x.body.Get("stream").Bool()
+	p.Limit = x.body.Get("max_tokens").Int()
+	p.Begin(prompt.RoleUser)
 	switch input := x.body.Get("prompt"); {
 	case input.Type == gjson.String:
-		p.addText(input.Str)
+		p.AddText(input.Str)
 	case input.Get("0").Type == gjson.String:
 		input.ForEach(func(_, text gjson.Result) bool {
-			p.addText(text.Str)
+			p.AddText(text.Str)
 			return true
 		})
 	default:
-		p.addText(input.Raw) // token numbers, or nothing
+		p.AddText(input.Raw) // token numbers, or nothing
 	}
-	p.end()
-	x.pace(p.marks)
+	p.End()
+	x.pace(p.Marks)
 	r := x.reply(p)
-	if p.stream {
+	if p.Stream {
 		x.streamCompletion(p, r)
 		return nil
 	}
-	answer := x.completion(p, object{"index": 0, "text": r.text, "logprobs": nil, "finish_reason": r.finishReason()})
-	answer["usage"] = r.usage.chat()
+	answer := x.completion(p, object{"index": 0, "text": r.Text, "logprobs": nil, "finish_reason": finishReason(r)})
+	answer["usage"] = chatUsage(r.Usage)
 	x.send(answer)
 	return nil
 }
 
-func (x *exchange) completion(p *prompt, choices ...object) object {
+func (x *exchange) completion(p *prompt.Prompt, choices ...object) object {
 	if choices == nil {
 		choices = []object{}
 	}
@@ -223,21 +227,21 @@ func (x *exchange) completion(p *prompt, choices ...object) object {
 		"id":      x.id("cmpl-"),
 		"object":  "text_completion",
 		"created": created,
-		"model":   p.model,
+		"model":   p.Model,
 		"choices": choices,
 	}
 }
 
-func (x *exchange) streamCompletion(p *prompt, r reply) {
+func (x *exchange) streamCompletion(p *prompt.Prompt, r prompt.Reply) {
 	x.startStream(eventStream)
 	t := newTemplate("", x.completion(p, object{"index": 0, "text": hole, "logprobs": nil, "finish_reason": nil}))
-	for piece := range r.pieces() {
+	for piece := range r.Pieces() {
 		x.fill(t, quote(piece))
 	}
-	x.event("", x.completion(p, object{"index": 0, "text": "", "logprobs": nil, "finish_reason": r.finishReason()}))
+	x.event("", x.completion(p, object{"index": 0, "text": "", "logprobs": nil, "finish_reason": finishReason(r)}))
 	if x.body.Get("stream_options.include_usage").Bool() {
 		last := x.completion(p)
-		last["usage"] = r.usage.chat()
+		last["usage"] = chatUsage(r.Usage)
 		x.event("", last)
 	}
 	x.done()

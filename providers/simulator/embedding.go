@@ -7,6 +7,9 @@ import (
 	"math"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // Sizes of embedding vectors.
@@ -16,7 +19,7 @@ const (
 )
 
 // embed serves OpenAI's embeddings.
-func (x *exchange) embed() *failure {
+func (x *exchange) embed() *refusal.Failure {
 	model, refused := x.model()
 	if refused != nil {
 		return refused
@@ -29,7 +32,7 @@ func (x *exchange) embed() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(marks{})
+	x.pace(prompt.Marks{})
 	var (
 		inBase64 = x.body.Get("encoding_format").Str == "base64"
 		data     = make([]object, len(inputs))
@@ -41,7 +44,7 @@ func (x *exchange) embed() *failure {
 		if inBase64 {
 			data[i]["embedding"] = littleEndian(v)
 		}
-		tokens += countTokens(input)
+		tokens += prompt.CountTokens(input)
 	}
 	x.send(object{
 		"object": "list",
@@ -53,14 +56,14 @@ func (x *exchange) embed() *failure {
 }
 
 // embeddingInputs returns the texts to embed. Token numbers count as the text that writes them.
-func embeddingInputs(input gjson.Result) ([]string, *failure) {
+func embeddingInputs(input gjson.Result) ([]string, *refusal.Failure) {
 	switch {
 	case input.Type == gjson.String:
 		return []string{input.Str}, nil
 	case input.Get("0").Type == gjson.Number:
 		return []string{input.Raw}, nil
 	case !input.Get("0").Exists():
-		return nil, invalid("input", "'input' must be a text or an array that is not empty.")
+		return nil, refusal.Invalid("input", "'input' must be a text or an array that is not empty.")
 	}
 	var all []string
 	input.ForEach(func(_, one gjson.Result) bool {
@@ -70,27 +73,27 @@ func embeddingInputs(input gjson.Result) ([]string, *failure) {
 	return all, nil
 }
 
-func dimensions(wanted gjson.Result, param string) (int, *failure) {
+func dimensions(wanted gjson.Result, param string) (int, *refusal.Failure) {
 	if !wanted.Exists() || wanted.Type == gjson.Null {
 		return defaultDimensions, nil
 	}
 	if n := wanted.Int(); n >= 1 && n <= maxDimensions {
 		return int(n), nil
 	}
-	return 0, invalid(param, "The number of dimensions is out of range.")
+	return 0, refusal.Invalid(param, "The number of dimensions is out of range.")
 }
 
-func (x *exchange) embedContent(model string) *failure {
+func (x *exchange) embedContent(model string) *refusal.Failure {
 	embedding, refused := embedOne(model, x.body)
 	if refused != nil {
 		return refused
 	}
-	x.pace(marks{})
+	x.pace(prompt.Marks{})
 	x.send(object{"embedding": embedding})
 	return nil
 }
 
-func (x *exchange) batchEmbedContents(model string) *failure {
+func (x *exchange) batchEmbedContents(model string) *refusal.Failure {
 	embeddings := []object{}
 	for _, request := range x.body.Get("requests").Array() {
 		embedding, refused := embedOne(model, request)
@@ -99,22 +102,22 @@ func (x *exchange) batchEmbedContents(model string) *failure {
 		}
 		embeddings = append(embeddings, embedding)
 	}
-	x.pace(marks{})
+	x.pace(prompt.Marks{})
 	x.send(object{"embeddings": embeddings})
 	return nil
 }
 
 // embedOne answers one of Gemini's embedding requests.
-func embedOne(model string, request gjson.Result) (object, *failure) {
+func embedOne(model string, request gjson.Result) (object, *refusal.Failure) {
 	parts := request.Get("content.parts")
 	if !parts.IsArray() {
-		return nil, invalid("content", "* EmbedContentRequest.content: contents is not specified")
+		return nil, refusal.Invalid("content", "* EmbedContentRequest.content: contents is not specified")
 	}
 	size, refused := dimensions(request.Get("outputDimensionality"), "outputDimensionality")
 	if refused != nil {
 		return nil, refused
 	}
-	return object{"values": vector(model, textOf(parts), size)}, nil
+	return object{"values": vector(model, prompt.TextOf(parts), size)}, nil
 }
 
 // vector returns the embedding of text: of length 1, the same for the same text, unrelated

@@ -15,6 +15,8 @@ import (
 
 	"github.com/understudyhq/understudy/internal/peek"
 	"github.com/understudyhq/understudy/providers"
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // maxBodyBytes bounds a request body.
@@ -35,6 +37,8 @@ type exchange struct {
 	fault      Fault
 	body       gjson.Result // a valid object
 	name       string       // names everything this answer makes: a hash of the body
+	startedAt  time.Time    // zero = not a request of a credential
+	status     int          // of the head that was sent; 0 = none was
 	chunks     int          // stream events sent
 	chunkDelay time.Duration
 	buffer     []byte // for stream events
@@ -42,16 +46,16 @@ type exchange struct {
 
 // serve answers the request. After a failure, which the client is still to be told of,
 // nothing was sent.
-func (x *exchange) serve() *failure {
+func (x *exchange) serve() *refusal.Failure {
 	c, ok := x.upstream.credentials[keyOf(x.r)]
 	if !ok {
-		return &failure{status: http.StatusUnauthorized, message: "Incorrect API key provided."}
+		return &refusal.Failure{Status: http.StatusUnauthorized, Message: "Incorrect API key provided."}
 	}
 	x.credential = c
 	if handle, ok := listing(x.r); ok {
 		return handle(x)
 	}
-	handle, refused := route(x.r)
+	e, refused := route(x.r)
 	if refused != nil {
 		return refused
 	}
@@ -59,22 +63,40 @@ func (x *exchange) serve() *failure {
 	if refused != nil {
 		return refused
 	}
-	x.fault = c.next()
+	x.startedAt = time.Now()
+	x.fault = c.next(x.startedAt)
 	x.setHeaders()
-	if status := x.fault.Status; status >= http.StatusOK {
+	if refused := x.stop(); refused != nil {
 		x.wait(x.fault.Delay + x.upstream.latency)
-		return &failure{status: status, message: "A fault script made this answer " + strconv.Itoa(status) + "."}
+		return refused
+	}
+	if e.bodyless {
+		return e.handle(x)
 	}
 	if _, err := peek.Scan(body); err != nil {
-		return invalid("", "We could not parse the JSON body of your request: "+err.Error())
+		return refusal.Invalid("", "We could not parse the JSON body of your request: "+err.Error())
 	}
 	x.body = gjson.ParseBytes(body)
-	return handle(x)
+	return e.handle(x)
+}
+
+// stop returns the refusal of a request that its fault, or its account's limit, keeps out.
+func (x *exchange) stop() *refusal.Failure {
+	if status := x.fault.Status; status >= http.StatusOK {
+		return &refusal.Failure{Status: status, Message: "A fault script made this answer " + strconv.Itoa(status) + "."}
+	}
+	wait := x.credential.account.Take(x.startedAt)
+	if wait <= 0 {
+		return nil
+	}
+	seconds := strconv.Itoa(int((wait + time.Second - 1) / time.Second))
+	x.w.Header().Set("Retry-After", seconds)
+	return refusal.Limited(formatOf(x.r), seconds)
 }
 
 // readBody reads the whole body, as it must be for a server to notice that its client went
 // away, and derives the answer's name from it.
-func (x *exchange) readBody() ([]byte, *failure) {
+func (x *exchange) readBody() ([]byte, *refusal.Failure) {
 	var body bytes.Buffer
 	if n := x.r.ContentLength; n > 0 && n <= maxBodyBytes {
 		body.Grow(int(n) + bytes.MinRead)
@@ -84,7 +106,7 @@ func (x *exchange) readBody() ([]byte, *failure) {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 	if n > maxBodyBytes {
-		return nil, &failure{status: http.StatusRequestEntityTooLarge, message: "Request body too large."}
+		return nil, &refusal.Failure{Status: http.StatusRequestEntityTooLarge, Message: "Request body too large."}
 	}
 	sum := sha256.Sum256(body.Bytes())
 	x.name = hex.EncodeToString(sum[:12])
@@ -99,13 +121,13 @@ func (x *exchange) setHeaders() {
 	switch formatOf(x.r) {
 	case providers.Anthropic:
 		h.Set("Request-Id", x.id("req_"))
-		if x.credential.account != "" {
-			h.Set("Anthropic-Organization-Id", x.credential.account)
+		if x.credential.organisation != "" {
+			h.Set("Anthropic-Organization-Id", x.credential.organisation)
 		}
 	case providers.OpenAIChat, providers.OpenAIResponses:
 		h.Set("X-Request-Id", x.id("req_"))
-		if x.credential.account != "" {
-			h.Set("Openai-Organization", x.credential.account)
+		if x.credential.organisation != "" {
+			h.Set("Openai-Organization", x.credential.organisation)
 		}
 	}
 	for name, value := range x.fault.Headers {
@@ -113,26 +135,42 @@ func (x *exchange) setHeaders() {
 	}
 }
 
+// newPrompt returns an empty prompt that the credential's cache can be asked about.
+func (x *exchange) newPrompt(model string) *prompt.Prompt {
+	return prompt.New(model, x.credential.cache.Seed)
+}
+
+// reply makes the answer to p. It uses the credential's prompt cache.
+func (x *exchange) reply(p *prompt.Prompt) prompt.Reply {
+	return p.Reply(x.credential.cache.Use(p.Prefixes(), time.Now()))
+}
+
+// refuse tells the client of f in its own format.
+func (x *exchange) refuse(f *refusal.Failure) {
+	x.fault.CutAfter = 0 // a refusal is whole
+	x.sendStatus(f.Status, f.Body(formatOf(x.r), x.id("req_")))
+}
+
 // model returns the model the body asks for.
-func (x *exchange) model() (string, *failure) {
+func (x *exchange) model() (string, *refusal.Failure) {
 	model := x.body.Get("model")
 	if model.Type != gjson.String || model.Str == "" {
-		return "", invalid("model", "You must provide a model parameter.")
+		return "", refusal.Invalid("model", "You must provide a model parameter.")
 	}
 	if !x.upstream.serves(model.Str) {
-		return "", unknownModel(model.Str)
+		return "", refusal.UnknownModel(model.Str)
 	}
 	return model.Str, nil
 }
 
 // pace waits as long as options, fault script and marks want the first byte to take, and
 // sets the time between chunks.
-func (x *exchange) pace(m marks) {
+func (x *exchange) pace(m prompt.Marks) {
 	x.chunkDelay = x.upstream.chunkDelay
-	if m.chunk > 0 {
-		x.chunkDelay = m.chunk
+	if m.Chunk > 0 {
+		x.chunkDelay = m.Chunk
 	}
-	x.wait(x.upstream.latency + x.fault.Delay + m.delay)
+	x.wait(x.upstream.latency + x.fault.Delay + m.Delay)
 }
 
 // wait pauses for d. It aborts the answer when the client goes.
@@ -156,6 +194,7 @@ func (x *exchange) sendStatus(status int, v any) {
 	body := marshal(v)
 	x.w.Header().Set("Content-Type", "application/json")
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	x.status = status
 	x.w.WriteHeader(status)
 	if x.fault.CutAfter > 0 {
 		x.write(body[:len(body)/2])

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/memory"
 )
 
 func TestCredential_MeetsItsFaultsInOrder(t *testing.T) {
@@ -32,10 +34,10 @@ func TestCredential_MeetsItsFaultsInOrder(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCredential(Credential{Faults: tt.faults}, time.Minute)
+			c := newCredential(Credential{Faults: tt.faults}, memory.NewAccount("", 0, 0), time.Minute)
 			var got []int
 			for range tt.want {
-				got = append(got, c.next().Status)
+				got = append(got, c.next(time.Time{}).Status)
 			}
 			require.Equal(t, tt.want, got)
 			require.Equal(t, len(tt.want), c.requests())

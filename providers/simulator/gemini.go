@@ -5,11 +5,14 @@ import (
 	"slices"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // geminiHandler returns what serves an action on a model.
 func geminiHandler(model, action string) (handler, bool) {
-	serve, ok := map[string]func(*exchange, string) *failure{
+	serve, ok := map[string]func(*exchange, string) *refusal.Failure{
 		"generateContent":       (*exchange).generateContent,
 		"streamGenerateContent": (*exchange).streamGenerateContent,
 		"countTokens":           (*exchange).countContent,
@@ -19,32 +22,32 @@ func geminiHandler(model, action string) (handler, bool) {
 	if !ok {
 		return nil, false
 	}
-	return func(x *exchange) *failure {
+	return func(x *exchange) *refusal.Failure {
 		if !x.upstream.serves(model) {
-			return unknownModel(model)
+			return refusal.UnknownModel(model)
 		}
 		return serve(x, model)
 	}, true
 }
 
-func (x *exchange) generateContent(model string) *failure {
+func (x *exchange) generateContent(model string) *refusal.Failure {
 	p, refused := x.geminiPrompt(model, x.body)
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
+	x.pace(p.Marks)
 	r := x.reply(p)
-	x.send(x.content(p, r.part(x), r.geminiFinish(), r.usage.gemini()))
+	x.send(x.content(p, x.geminiPart(r), geminiFinish(r), geminiUsage(r.Usage)))
 	return nil
 }
 
 // streamGenerateContent sends events if alt=sse is in the query, else a JSON array bit by bit.
-func (x *exchange) streamGenerateContent(model string) *failure {
+func (x *exchange) streamGenerateContent(model string) *refusal.Failure {
 	p, refused := x.geminiPrompt(model, x.body)
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
+	x.pace(p.Marks)
 	r := x.reply(p)
 	frame := arrayFrame
 	if x.r.URL.Query().Get("alt") == "sse" {
@@ -53,17 +56,17 @@ func (x *exchange) streamGenerateContent(model string) *failure {
 	} else {
 		x.startStream("application/json; charset=UTF-8")
 	}
-	running := usage{input: r.usage.input, cached: r.usage.cached}
-	if r.call == nil { // a call is sent whole, as Gemini does
+	running := prompt.Usage{Input: r.Usage.Input, Cached: r.Usage.Cached}
+	if r.Call == nil { // a call is sent whole, as Gemini does
 		said := 0
-		for piece := range r.pieces() {
+		for piece := range r.Pieces() {
 			said += len(piece)
-			running.output = countTokens(r.text[:said])
-			x.chunk(frame(x.chunks, false, marshal(x.content(p, object{"text": piece}, "", running.gemini()))))
+			running.Output = prompt.CountTokens(r.Text[:said])
+			x.chunk(frame(x.chunks, false, marshal(x.content(p, object{"text": piece}, "", geminiUsage(running)))))
 		}
-		r.text = ""
+		r.Text = ""
 	}
-	x.chunk(frame(x.chunks, true, marshal(x.content(p, r.part(x), r.geminiFinish(), r.usage.gemini()))))
+	x.chunk(frame(x.chunks, true, marshal(x.content(p, x.geminiPart(r), geminiFinish(r), geminiUsage(r.Usage)))))
 	return nil
 }
 
@@ -85,7 +88,7 @@ func arrayFrame(index int, last bool, answer []byte) []byte {
 }
 
 // content returns one answer; finish is empty in all but the last of a stream.
-func (x *exchange) content(p *prompt, part object, finish string, usage object) object {
+func (x *exchange) content(p *prompt.Prompt, part object, finish string, usage object) object {
 	candidate := object{"content": object{"role": "model", "parts": []object{part}}, "index": 0}
 	if finish != "" {
 		candidate["finishReason"] = finish
@@ -93,42 +96,42 @@ func (x *exchange) content(p *prompt, part object, finish string, usage object) 
 	return object{
 		"candidates":    []object{candidate},
 		"usageMetadata": usage,
-		"modelVersion":  p.model,
+		"modelVersion":  p.Model,
 		"responseId":    x.name,
 	}
 }
 
-func (r reply) part(x *exchange) object {
-	if r.call == nil {
-		return object{"text": r.text}
+func (x *exchange) geminiPart(r prompt.Reply) object {
+	if r.Call == nil {
+		return object{"text": r.Text}
 	}
 	return object{"functionCall": object{
-		"id": x.id("call_"), "name": r.call.name, "args": json.RawMessage(r.call.args),
+		"id": x.id("call_"), "name": r.Call.Name, "args": json.RawMessage(r.Call.Args),
 	}}
 }
 
-func (r reply) geminiFinish() string {
-	if r.truncated {
+func geminiFinish(r prompt.Reply) string {
+	if r.Truncated {
 		return "MAX_TOKENS"
 	}
 	return "STOP"
 }
 
-func (u usage) gemini() object {
+func geminiUsage(u prompt.Usage) object {
 	o := object{
-		"promptTokenCount":     u.input,
-		"candidatesTokenCount": u.output,
-		"totalTokenCount":      u.input + u.output,
-		"promptTokensDetails":  []object{{"modality": "TEXT", "tokenCount": u.input}},
+		"promptTokenCount":     u.Input,
+		"candidatesTokenCount": u.Output,
+		"totalTokenCount":      u.Input + u.Output,
+		"promptTokensDetails":  []object{{"modality": "TEXT", "tokenCount": u.Input}},
 	}
-	if u.cached > 0 {
-		o["cachedContentTokenCount"] = u.cached
-		o["cacheTokensDetails"] = []object{{"modality": "TEXT", "tokenCount": u.cached}}
+	if u.Cached > 0 {
+		o["cachedContentTokenCount"] = u.Cached
+		o["cacheTokensDetails"] = []object{{"modality": "TEXT", "tokenCount": u.Cached}}
 	}
 	return o
 }
 
-func (x *exchange) countContent(model string) *failure {
+func (x *exchange) countContent(model string) *refusal.Failure {
 	body := x.body
 	if whole := body.Get("generateContentRequest"); whole.Exists() {
 		body = whole
@@ -137,54 +140,54 @@ func (x *exchange) countContent(model string) *failure {
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
-	n := p.inputTokens()
+	x.pace(p.Marks)
+	n := p.InputTokens()
 	x.send(object{"totalTokens": n, "promptTokensDetails": []object{{"modality": "TEXT", "tokenCount": n}}})
 	return nil
 }
 
-func (x *exchange) geminiPrompt(model string, body gjson.Result) (*prompt, *failure) {
+func (x *exchange) geminiPrompt(model string, body gjson.Result) (*prompt.Prompt, *refusal.Failure) {
 	contents := body.Get("contents")
 	if !contents.IsArray() || !contents.Get("0").IsObject() {
-		return nil, invalid("contents", "* GenerateContentRequest.contents: contents is not specified")
+		return nil, refusal.Invalid("contents", "* GenerateContentRequest.contents: contents is not specified")
 	}
 	p := x.newPrompt(model)
 	settings := either(body, "generationConfig", "generation_config")
-	p.limit = settings.Get("maxOutputTokens").Int()
-	if p.schema = settings.Get("responseJsonSchema"); !p.schema.Exists() {
-		p.schema = settings.Get("responseSchema")
+	p.Limit = settings.Get("maxOutputTokens").Int()
+	if p.Schema = settings.Get("responseJsonSchema"); !p.Schema.Exists() {
+		p.Schema = settings.Get("responseSchema")
 	}
 	calling := either(body, "toolConfig", "tool_config").Get("functionCallingConfig")
-	p.choice = choice{forbidden: calling.Get("mode").Str == "NONE", required: calling.Get("mode").Str == "ANY"}
-	if p.choice.required {
-		p.choice.name = calling.Get("allowedFunctionNames.0").Str
+	p.Choice = prompt.Choice{Forbidden: calling.Get("mode").Str == "NONE", Required: calling.Get("mode").Str == "ANY"}
+	if p.Choice.Required {
+		p.Choice.Name = calling.Get("allowedFunctionNames.0").Str
 	}
-	p.begin("system")
-	p.addDeclarations(body.Get("tools"))
-	p.addContent(either(body, "systemInstruction", "system_instruction").Get("parts"), p.addOther)
-	p.end()
+	p.Begin("system")
+	addDeclarations(p, body.Get("tools"))
+	p.AddContent(either(body, "systemInstruction", "system_instruction").Get("parts"), p.AddOther)
+	p.End()
 	contents.ForEach(func(_, c gjson.Result) bool {
-		speaker := roleUser
+		speaker := prompt.RoleUser
 		if r := c.Get("role"); r.Exists() {
-			speaker = role(r.Str)
+			speaker = prompt.Role(r.Str)
 		}
-		p.begin(speaker)
-		p.addContent(c.Get("parts"), p.addPart)
-		p.end()
+		p.Begin(speaker)
+		p.AddContent(c.Get("parts"), func(part gjson.Result) { addPart(p, part) })
+		p.End()
 		return true
 	})
 	return p, nil
 }
 
-func (p *prompt) addDeclarations(tools gjson.Result) {
+func addDeclarations(p *prompt.Prompt, tools gjson.Result) {
 	tools.ForEach(func(_, t gjson.Result) bool {
-		p.count(t.Raw)
+		p.Count(t.Raw)
 		either(t, "functionDeclarations", "function_declarations").ForEach(func(_, f gjson.Result) bool {
 			schema := f.Get("parametersJsonSchema")
 			if !schema.Exists() {
 				schema = f.Get("parameters")
 			}
-			p.tools = append(p.tools, tool{f.Get("name").Str, schema})
+			p.Tools = append(p.Tools, prompt.Tool{Name: f.Get("name").Str, Schema: schema})
 			return true
 		})
 		return true
@@ -192,17 +195,17 @@ func (p *prompt) addDeclarations(tools gjson.Result) {
 }
 
 // addPart adds a part that is no text.
-func (p *prompt) addPart(part gjson.Result) {
+func addPart(p *prompt.Prompt, part gjson.Result) {
 	if call := part.Get("functionCall"); call.Exists() {
-		p.count(call.Get("name").Str)
-		p.count(call.Get("args").Raw)
+		p.Count(call.Get("name").Str)
+		p.Count(call.Get("args").Raw)
 		return
 	}
 	if result := part.Get("functionResponse"); result.Exists() {
-		p.addResult(result.Get("response").Raw)
+		p.AddResult(result.Get("response").Raw)
 		return
 	}
-	p.addOther(part)
+	p.AddOther(part)
 }
 
 // either returns the member a, or b where the client spells it so: Gemini takes both.

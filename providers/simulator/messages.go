@@ -5,96 +5,108 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // messages serves Anthropic's Messages.
-func (x *exchange) messages() *failure {
+func (x *exchange) messages() *refusal.Failure {
 	if x.body.Get("max_tokens").Int() < 1 {
-		return invalid("max_tokens", "max_tokens: Field required")
+		return refusal.Invalid("max_tokens", "max_tokens: Field required")
 	}
-	p, refused := x.messagesPrompt()
+	p, t, refused := x.messagesPrompt()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
+	x.pace(p.Marks)
 	r := x.reply(p)
-	if p.stream {
+	x.keepThread(t, x.contentBlock(r))
+	if p.Stream {
 		x.streamMessage(p, r)
 		return nil
 	}
-	answer := x.message(p, x.usageOf(r, r.usage.output))
+	answer := x.message(p, x.usageOf(r, r.Usage.Output))
 	answer["content"] = []object{x.contentBlock(r)}
-	answer["stop_reason"] = r.stopReason()
+	answer["stop_reason"] = stopReason(r)
 	x.send(answer)
 	return nil
 }
 
 // countMessages serves /v1/messages/count_tokens.
-func (x *exchange) countMessages() *failure {
-	p, refused := x.messagesPrompt()
+func (x *exchange) countMessages() *refusal.Failure {
+	p, _, refused := x.messagesPrompt()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
-	x.send(object{"input_tokens": p.inputTokens()})
+	x.pace(p.Marks)
+	x.send(object{"input_tokens": p.InputTokens()})
 	return nil
 }
 
-func (x *exchange) messagesPrompt() (*prompt, *failure) {
+func (x *exchange) messagesPrompt() (*prompt.Prompt, thread, *refusal.Failure) {
 	model, refused := x.model()
 	if refused != nil {
-		return nil, refused
+		return nil, thread{}, refused
 	}
 	messages := x.body.Get("messages")
 	if !messages.IsArray() || !messages.Get("0").IsObject() {
-		return nil, invalid("messages", "messages: at least one message is required")
+		return nil, thread{}, refusal.Invalid("messages", "messages: at least one message is required")
+	}
+	past, refused := x.thread()
+	if refused != nil {
+		return nil, thread{}, refused
 	}
 	p := x.newPrompt(model)
-	p.stream = x.body.Get("stream").Bool()
-	p.limit = x.body.Get("max_tokens").Int()
-	p.schema = x.body.Get("output_config.format.schema")
+	p.Stream = x.body.Get("stream").Bool()
+	p.Limit = x.body.Get("max_tokens").Int()
+	p.Schema = x.body.Get("output_config.format.schema")
 	kind := x.body.Get("tool_choice.type").Str
-	p.choice = choice{forbidden: kind == "none", required: kind == "any", name: x.body.Get("tool_choice.name").Str}
-	p.begin("system")
-	x.body.Get("tools").ForEach(func(_, t gjson.Result) bool {
-		p.count(t.Raw)
+	p.Choice = prompt.Choice{Forbidden: kind == "none", Required: kind == "any", Name: x.body.Get("tool_choice.name").Str}
+	p.Begin("system")
+	past.tools.ForEach(func(_, t gjson.Result) bool {
+		p.Count(t.Raw)
 		if schema := t.Get("input_schema"); schema.Exists() {
-			p.tools = append(p.tools, tool{t.Get("name").Str, schema})
+			p.Tools = append(p.Tools, prompt.Tool{Name: t.Get("name").Str, Schema: schema})
 		}
 		return true
 	})
-	p.addContent(x.body.Get("system"), p.addOther)
-	p.end()
-	messages.ForEach(func(_, m gjson.Result) bool {
-		p.begin(role(m.Get("role").Str))
-		p.addContent(m.Get("content"), p.addBlock)
-		p.end()
+	p.AddContent(past.system, p.AddOther)
+	p.End()
+	add := func(_, m gjson.Result) bool {
+		p.Begin(prompt.Role(m.Get("role").Str))
+		p.AddContent(m.Get("content"), func(block gjson.Result) { addBlock(p, block) })
+		p.End()
 		return true
-	})
-	return p, nil
+	}
+	for _, m := range past.messages {
+		add(gjson.Result{}, gjson.Parse(m))
+	}
+	messages.ForEach(add)
+	return p, past, nil
 }
 
 // addBlock adds a content block that is no text.
-func (p *prompt) addBlock(block gjson.Result) {
+func addBlock(p *prompt.Prompt, block gjson.Result) {
 	switch block.Get("type").Str {
 	case "tool_use":
-		p.count(block.Get("name").Str)
-		p.count(block.Get("input").Raw)
+		p.Count(block.Get("name").Str)
+		p.Count(block.Get("input").Raw)
 	case "tool_result":
-		p.addResult(textOf(block.Get("content")))
+		p.AddResult(prompt.TextOf(block.Get("content")))
 	default:
 		// Not the whole block: a cache_control in it moves on from turn to turn.
-		p.addOther(block.Get("source"))
-		p.addOther(block.Get("thinking"))
+		p.AddOther(block.Get("source"))
+		p.AddOther(block.Get("thinking"))
 	}
 }
 
-func (x *exchange) message(p *prompt, usage object) object {
+func (x *exchange) message(p *prompt.Prompt, usage object) object {
 	return object{
 		"id":            x.id("msg_"),
 		"type":          "message",
-		"role":          roleAssistant,
-		"model":         p.model,
+		"role":          prompt.RoleAssistant,
+		"model":         p.Model,
 		"content":       []object{},
 		"stop_reason":   nil,
 		"stop_sequence": nil,
@@ -102,18 +114,18 @@ func (x *exchange) message(p *prompt, usage object) object {
 	}
 }
 
-func (x *exchange) contentBlock(r reply) object {
-	if r.call == nil {
-		return object{"type": "text", "text": r.text}
+func (x *exchange) contentBlock(r prompt.Reply) object {
+	if r.Call == nil {
+		return object{"type": "text", "text": r.Text}
 	}
-	return object{"type": "tool_use", "id": x.id("toolu_"), "name": r.call.name, "input": json.RawMessage(r.call.args)}
+	return object{"type": "tool_use", "id": x.id("toolu_"), "name": r.Call.Name, "input": json.RawMessage(r.Call.Args)}
 }
 
-func (r reply) stopReason() string {
+func stopReason(r prompt.Reply) string {
 	switch {
-	case r.call != nil:
+	case r.Call != nil:
 		return "tool_use"
-	case r.truncated:
+	case r.Truncated:
 		return "max_tokens"
 	default:
 		return "end_turn"
@@ -122,15 +134,15 @@ func (r reply) stopReason() string {
 
 // usageOf returns usage in Anthropic's sense: input_tokens are those that the cache had
 // nothing to do with. It writes only what a client marks with cache_control.
-func (x *exchange) usageOf(r reply, output int64) object {
-	input, written := r.usage.input-r.usage.cached, int64(0)
+func (x *exchange) usageOf(r prompt.Reply, output int64) object {
+	input, written := r.Usage.Input-r.Usage.Cached, int64(0)
 	if x.marksCache() {
 		input, written = 0, input
 	}
 	return object{
 		"input_tokens":                input,
 		"cache_creation_input_tokens": written,
-		"cache_read_input_tokens":     r.usage.cached,
+		"cache_read_input_tokens":     r.Usage.Cached,
 		"cache_creation":              object{"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
 		"output_tokens":               output,
 		"service_tier":                "standard",
@@ -141,15 +153,15 @@ func (x *exchange) usageOf(r reply, output int64) object {
 // of it does not match: quotes inside a JSON string are escaped.
 func (x *exchange) marksCache() bool { return strings.Contains(x.body.Raw, `"cache_control"`) }
 
-func (x *exchange) streamMessage(p *prompt, r reply) {
+func (x *exchange) streamMessage(p *prompt.Prompt, r prompt.Reply) {
 	x.startStream(eventStream)
 	send := func(name string, data object) {
 		data["type"] = name
 		x.event(name, data)
 	}
-	send("message_start", object{"message": x.message(p, x.usageOf(r, min(1, r.usage.output)))})
+	send("message_start", object{"message": x.message(p, x.usageOf(r, min(1, r.Usage.Output)))})
 	start, delta := x.contentBlock(r), object{"type": "text_delta", "text": hole}
-	if r.call == nil {
+	if r.Call == nil {
 		start["text"] = ""
 	} else {
 		start["input"] = object{}
@@ -159,13 +171,13 @@ func (x *exchange) streamMessage(p *prompt, r reply) {
 	send("ping", object{})
 	const deltaEvent = "content_block_delta"
 	t := newTemplate(deltaEvent, object{"type": deltaEvent, "index": 0, "delta": delta})
-	for piece := range r.pieces() {
+	for piece := range r.Pieces() {
 		x.fill(t, quote(piece))
 	}
 	send("content_block_stop", object{"index": 0})
 	send("message_delta", object{
-		"delta": object{"stop_reason": r.stopReason(), "stop_sequence": nil},
-		"usage": x.usageOf(r, r.usage.output),
+		"delta": object{"stop_reason": stopReason(r), "stop_sequence": nil},
+		"usage": x.usageOf(r, r.Usage.Output),
 	})
 	send("message_stop", object{})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/providers"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // listing returns what serves a request for the list of models, or for one of them, if r
@@ -18,10 +19,10 @@ func listing(r *http.Request) (handler, bool) {
 		return (*exchange).listModels, true
 	}
 	name, ok := cutModels(r.URL.Path)
-	return func(x *exchange) *failure { return x.describeModel(name) }, ok
+	return func(x *exchange) *refusal.Failure { return x.describeModel(name) }, ok
 }
 
-func (x *exchange) listModels() *failure {
+func (x *exchange) listModels() *refusal.Failure {
 	format := formatOf(x.r)
 	entries := make([]object, len(x.upstream.models))
 	for i, name := range x.upstream.models {
@@ -42,9 +43,9 @@ func (x *exchange) listModels() *failure {
 	return nil
 }
 
-func (x *exchange) describeModel(name string) *failure {
+func (x *exchange) describeModel(name string) *refusal.Failure {
 	if !slices.Contains(x.upstream.models, name) {
-		return unknownModel(name)
+		return refusal.UnknownModel(name)
 	}
 	x.send(modelEntry(formatOf(x.r), name))
 	return nil

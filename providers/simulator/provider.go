@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,11 +41,14 @@ func pathOf(call providers.Call) (string, bool) {
 		action, ok := geminiAction(call)
 		return "/v1beta/models/" + escapeModel(call.Model) + ":" + action, ok
 	}
-	type endpoint struct {
+	if action, ok := resourceAction(call); ok {
+		return "/v1/responses/" + url.PathEscape(call.Resource) + action, true
+	}
+	type key struct {
 		format    providers.Format
 		operation providers.Operation
 	}
-	path, ok := map[endpoint]string{
+	path, ok := map[key]string{
 		{providers.OpenAIChat, providers.Generate}:         "/v1/chat/completions",
 		{providers.OpenAIChat, providers.Complete}:         "/v1/completions",
 		{providers.OpenAIChat, providers.Embed}:            "/v1/embeddings",
@@ -53,8 +57,25 @@ func pathOf(call providers.Call) (string, bool) {
 		{providers.OpenAIResponses, providers.CountTokens}: "/v1/responses/input_tokens",
 		{providers.Anthropic, providers.Generate}:          "/v1/messages",
 		{providers.Anthropic, providers.CountTokens}:       "/v1/messages/count_tokens",
-	}[endpoint{call.Format, call.Operation}]
+	}[key{call.Format, call.Operation}]
 	return path, ok
+}
+
+// resourceAction returns what follows the id in the path of a call about one response.
+func resourceAction(call providers.Call) (string, bool) {
+	if call.Format != providers.OpenAIResponses {
+		return "", false
+	}
+	switch call.Operation {
+	case providers.Retrieve, providers.Delete:
+		return "", true
+	case providers.Cancel:
+		return "/cancel", true
+	case providers.ListInput:
+		return "/input_items", true
+	default:
+		return "", false
+	}
 }
 
 func geminiAction(call providers.Call) (string, bool) {
@@ -85,10 +106,19 @@ func (Provider) Authorize(h http.Header, s providers.Secret) {
 	h.Set("Authorization", "Bearer "+s.Reveal())
 }
 
-// Classify goes by the status alone: a simulated error means what its status says.
+// Classify goes by OpenAI's codes where an error has one of them, else by the status: a
+// simulated error means what it says.
 func (Provider) Classify(a providers.Answer) providers.Outcome {
 	return providers.Classify(a, func(a providers.Answer) providers.Signals {
-		s := providers.Signals{Message: gjson.GetBytes(a.Body, "error.message").String()}
+		e := gjson.GetBytes(a.Body, "error")
+		s := providers.Signals{
+			Message: e.Get("message").String(),
+			Code:    cmp.Or(e.Get("code").Str, e.Get("status").Str, e.Get("type").Str),
+			Kind:    kindOf(e.Get("code").Str),
+		}
+		if s.Kind != "" {
+			return s
+		}
 		switch a.Status {
 		case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 			s.Kind = providers.RequestFault
@@ -97,6 +127,20 @@ func (Provider) Classify(a providers.Answer) providers.Outcome {
 		}
 		return s
 	})
+}
+
+// kindOf returns what a code of OpenAI's means; empty = the status decides.
+func kindOf(code string) providers.Kind {
+	switch code {
+	case "previous_response_not_found", "invalid_encrypted_content":
+		return providers.RequestFault
+	case "insufficient_quota":
+		return providers.OutOfFunds
+	case "server_is_overloaded":
+		return providers.Overloaded
+	default:
+		return ""
+	}
 }
 
 // ModelNames reads the simulator's answer to ListModels.

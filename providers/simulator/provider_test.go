@@ -16,6 +16,9 @@ func TestProvider_Conforms(t *testing.T) {
 	at := func(f providers.Format, op providers.Operation, path string) providertest.URL {
 		return providertest.URL{Call: providers.Call{Format: f, Operation: op, Model: "big"}, Path: path}
 	}
+	about := func(op providers.Operation, id, path string) providertest.URL {
+		return providertest.URL{Call: providers.Call{Format: providers.OpenAIResponses, Operation: op, Resource: id}, Path: path}
+	}
 	providertest.Run(t, providertest.Case{
 		Provider: Provider{},
 		Formats:  providers.AllFormats(),
@@ -37,6 +40,10 @@ func TestProvider_Conforms(t *testing.T) {
 			at(providers.Gemini, providers.Embed, "/v1beta/models/big:embedContent"),
 			at(providers.Gemini, providers.BatchEmbed, "/v1beta/models/big:batchEmbedContents"),
 			at(providers.OpenAIChat, providers.ListModels, "/v1/models"),
+			about(providers.Retrieve, "resp_1", "/v1/responses/resp_1"),
+			about(providers.Delete, "resp_1", "/v1/responses/resp_1"),
+			about(providers.Cancel, "resp_1", "/v1/responses/resp_1/cancel"),
+			about(providers.ListInput, "a/b c?d", "/v1/responses/a%2Fb%20c%3Fd/input_items"),
 		},
 		Header:     "Authorization",
 		Value:      "Bearer " + providertest.Secret().Reveal(),

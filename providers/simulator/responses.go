@@ -6,118 +6,131 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/providers/simulator/prompt"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
+// question is a Responses request.
+type question struct {
+	prompt *prompt.Prompt
+	before past
+	input  []string // its own items, as JSON
+}
+
 // responses serves OpenAI's Responses.
-func (x *exchange) responses() *failure {
-	p, refused := x.responsesPrompt()
+func (x *exchange) responses() *refusal.Failure {
+	q, refused := x.responsesQuestion()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
-	r := x.reply(p)
-	item := x.outputItem(r, r.itemStatus())
-	if x.wantsCompaction() {
-		item = x.compaction()
-	}
-	if p.stream {
-		x.streamResponse(p, r, item)
+	x.pace(q.prompt.Marks)
+	r := x.reply(q.prompt)
+	items := x.outputItems(r)
+	if q.prompt.Stream {
+		x.streamResponse(q, r, items)
 		return nil
 	}
-	x.send(x.finalResponse(p, r, item))
+	answer := x.finalResponse(q.prompt, r, items)
+	x.keep(q.before, q.input, answer)
+	x.send(answer)
 	return nil
 }
 
 // compact serves /v1/responses/compact: the user's messages and, for all the rest, one
 // item that only the simulator can read.
-func (x *exchange) compact() *failure {
-	p, refused := x.responsesPrompt()
+func (x *exchange) compact() *refusal.Failure {
+	q, refused := x.responsesQuestion()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
-	r := x.reply(p)
+	x.pace(q.prompt.Marks)
+	r := x.reply(q.prompt)
 	output := x.userMessages()
 	x.send(object{
 		"id":         x.id("resp_"),
 		"object":     "response.compaction",
 		"created_at": created,
 		"output":     append(output, x.compaction()),
-		"usage":      r.usage.responses(),
+		"usage":      responsesUsage(r.Usage),
 	})
 	return nil
 }
 
 // countInput serves /v1/responses/input_tokens.
-func (x *exchange) countInput() *failure {
-	p, refused := x.responsesPrompt()
+func (x *exchange) countInput() *refusal.Failure {
+	q, refused := x.responsesQuestion()
 	if refused != nil {
 		return refused
 	}
-	x.pace(p.marks)
-	x.send(object{"object": "response.input_tokens", "input_tokens": p.inputTokens()})
+	x.pace(q.prompt.Marks)
+	x.send(object{"object": "response.input_tokens", "input_tokens": q.prompt.InputTokens()})
 	return nil
 }
 
-func (x *exchange) responsesPrompt() (*prompt, *failure) {
+func (x *exchange) responsesQuestion() (question, *refusal.Failure) {
 	model, refused := x.model()
 	if refused != nil {
-		return nil, refused
-	}
-	if id := x.body.Get("previous_response_id").Str; id != "" {
-		return nil, invalid("previous_response_id", "Previous response with id '"+id+"' not found.")
+		return question{}, refused
 	}
 	input := x.body.Get("input")
 	if input.Type != gjson.String && !input.IsArray() {
-		return nil, invalid("input", "Missing required parameter: 'input'.")
+		return question{}, refusal.Invalid("input", "Missing required parameter: 'input'.")
+	}
+	q := question{input: inputItems(input)}
+	if refused := x.unreadable(q.input); refused != nil {
+		return question{}, refused
+	}
+	if q.before, refused = x.past(); refused != nil {
+		return question{}, refused
 	}
 	p := x.newPrompt(model)
-	p.stream = x.body.Get("stream").Bool()
-	p.limit = x.body.Get("max_output_tokens").Int()
-	p.schema = x.body.Get("text.format.schema")
-	p.takeOpenAIChoice(x.body.Get("tool_choice"), "name")
-	p.begin("instructions")
-	p.count(x.body.Get("instructions").Str)
+	p.Stream = x.body.Get("stream").Bool()
+	p.Limit = x.body.Get("max_output_tokens").Int()
+	p.Schema = x.body.Get("text.format.schema")
+	takeOpenAIChoice(p, x.body.Get("tool_choice"), "name")
+	p.Begin("instructions")
+	p.Count(x.body.Get("instructions").Str)
 	x.body.Get("tools").ForEach(func(_, t gjson.Result) bool {
-		p.count(t.Raw)
+		p.Count(t.Raw)
 		if t.Get("type").Str == "function" {
-			p.tools = append(p.tools, tool{t.Get("name").Str, t.Get("parameters")})
+			p.Tools = append(p.Tools, prompt.Tool{Name: t.Get("name").Str, Schema: t.Get("parameters")})
 		}
 		return true
 	})
-	p.end()
-	if input.Type == gjson.String {
-		p.begin(roleUser)
-		p.addText(input.Str)
-		p.end()
-	} else {
-		input.ForEach(func(_, item gjson.Result) bool {
-			p.addItem(item)
-			return true
-		})
+	p.End()
+	for _, items := range [][]string{q.before.items, q.input} {
+		for _, item := range items {
+			addItem(p, gjson.Parse(item))
+		}
 	}
-	return p, nil
+	q.prompt = p
+	return q, nil
 }
 
 // addItem adds one input item.
-func (p *prompt) addItem(item gjson.Result) {
+func addItem(p *prompt.Prompt, item gjson.Result) {
 	kind := item.Get("type").Str
 	switch {
 	case isMessage(item):
-		p.begin(role(item.Get("role").Str))
-		p.addContent(item.Get("content"), p.addOther)
+		p.Begin(prompt.Role(item.Get("role").Str))
+		p.AddContent(item.Get("content"), p.AddOther)
 	case strings.HasSuffix(kind, "_call_output"):
-		p.begin(roleTool)
-		p.addResult(textOf(item.Get("output")))
+		p.Begin(prompt.RoleTool)
+		p.AddResult(prompt.TextOf(item.Get("output")))
 	case strings.HasSuffix(kind, "_call"):
-		p.begin(roleAssistant)
-		p.count(item.Get("name").Str)
-		p.count(item.Get("arguments").Str + item.Get("input").Str)
+		p.Begin(prompt.RoleAssistant)
+		p.Count(item.Get("name").Str)
+		p.Count(item.Get("arguments").Str + item.Get("input").Str)
+	case item.Get("encrypted_content").Exists():
+		// Not the whole item: clients leave some of it out, or write it otherwise.
+		p.Begin(prompt.Role(kind))
+		p.AddOther(item.Get("encrypted_content"))
 	default:
-		p.begin(role(kind))
-		p.addOther(item)
+		p.Begin(prompt.Role(kind))
+		p.AddOther(item)
 	}
-	p.end()
+	p.End()
 }
 
 // isMessage reports whether an input item is a message; the type of one may be left out.
@@ -134,7 +147,7 @@ func (x *exchange) wantsCompaction() bool {
 }
 
 func (x *exchange) compaction() object {
-	return object{"id": x.id("cmp_"), "type": "compaction", "encrypted_content": x.id("simulated-")}
+	return object{"id": x.id("cmp_"), "type": "compaction", "encrypted_content": x.credential.account.Encrypt(x.name)}
 }
 
 func (x *exchange) userMessages() []object {
@@ -144,7 +157,7 @@ func (x *exchange) userMessages() []object {
 			"id":      x.id("msg_") + "_" + strconv.Itoa(len(all)),
 			"type":    "message",
 			"status":  "completed",
-			"role":    roleUser,
+			"role":    prompt.RoleUser,
 			"content": []object{{"type": "input_text", "text": text}},
 		})
 	}
@@ -153,29 +166,47 @@ func (x *exchange) userMessages() []object {
 		add(input.Str)
 	}
 	input.ForEach(func(_, item gjson.Result) bool {
-		if isMessage(item) && role(item.Get("role").Str) == roleUser {
-			add(textOf(item.Get("content")))
+		if isMessage(item) && prompt.Role(item.Get("role").Str) == prompt.RoleUser {
+			add(prompt.TextOf(item.Get("content")))
 		}
 		return true
 	})
 	return all
 }
 
+// outputItems returns what an answer consists of. It begins with hidden reasoning if the
+// client wants it.
+func (x *exchange) outputItems(r prompt.Reply) []object {
+	if x.wantsCompaction() {
+		return []object{x.compaction()}
+	}
+	var items []object
+	for _, included := range x.body.Get("include").Array() {
+		if included.Str == "reasoning.encrypted_content" {
+			items = append(items, object{
+				"id": x.id("rs_"), "type": "reasoning", "summary": []any{}, "encrypted_content": x.credential.account.Encrypt(x.name),
+			})
+			break
+		}
+	}
+	return append(items, x.outputItem(r, itemStatus(r)))
+}
+
 // outputItem returns the item that holds an answer, or, while it is in progress, the empty
 // one that announces it.
-func (x *exchange) outputItem(r reply, status string) object {
+func (x *exchange) outputItem(r prompt.Reply, status string) object {
 	done := status != "in_progress"
-	if r.call != nil {
+	if r.Call != nil {
 		item := object{
 			"id":        x.id("fc_"),
 			"type":      "function_call",
 			"status":    status,
 			"call_id":   x.id("call_"),
-			"name":      r.call.name,
+			"name":      r.Call.Name,
 			"arguments": "",
 		}
 		if done {
-			item["arguments"] = r.call.args
+			item["arguments"] = r.Call.Args
 		}
 		return item
 	}
@@ -183,17 +214,17 @@ func (x *exchange) outputItem(r reply, status string) object {
 		"id":      x.id("msg_"),
 		"type":    "message",
 		"status":  status,
-		"role":    roleAssistant,
+		"role":    prompt.RoleAssistant,
 		"content": []object{},
 	}
 	if done {
-		item["content"] = []object{outputText(r.text)}
+		item["content"] = []object{outputText(r.Text)}
 	}
 	return item
 }
 
-func (r reply) itemStatus() string {
-	if r.truncated {
+func itemStatus(r prompt.Reply) string {
+	if r.Truncated {
 		return "incomplete"
 	}
 	return "completed"
@@ -203,10 +234,10 @@ func outputText(text string) object {
 	return object{"type": "output_text", "text": text, "annotations": []any{}, "logprobs": []any{}}
 }
 
-func (x *exchange) finalResponse(p *prompt, r reply, item object) object {
-	answer := x.response(p, "completed", []object{item})
-	answer["usage"] = r.usage.responses()
-	if r.truncated {
+func (x *exchange) finalResponse(p *prompt.Prompt, r prompt.Reply, items []object) object {
+	answer := x.response(p, "completed", items)
+	answer["usage"] = responsesUsage(r.Usage)
+	if r.Truncated {
 		answer["status"] = "incomplete"
 		answer["incomplete_details"] = object{"reason": "max_output_tokens"}
 	}
@@ -214,36 +245,36 @@ func (x *exchange) finalResponse(p *prompt, r reply, item object) object {
 }
 
 // response returns the object that answers and events carry. It repeats what the client set.
-func (x *exchange) response(p *prompt, status string, output []object) object {
+func (x *exchange) response(p *prompt.Prompt, status string, output []object) object {
 	o := object{
-		"id":                   x.id("resp_"),
-		"object":               "response",
-		"created_at":           created,
-		"status":               status,
-		"background":           false,
-		"error":                nil,
-		"incomplete_details":   nil,
-		"model":                p.model,
-		"output":               output,
-		"previous_response_id": nil,
-		"truncation":           "disabled",
-		"usage":                nil,
-		"service_tier":         "default",
+		"id":                 x.id("resp_"),
+		"object":             "response",
+		"created_at":         created,
+		"status":             status,
+		"error":              nil,
+		"incomplete_details": nil,
+		"model":              p.Model,
+		"output":             output,
+		"truncation":         "disabled",
+		"usage":              nil,
+		"service_tier":       "default",
 	}
 	settings := map[string]string{
-		"instructions":        "null",
-		"max_output_tokens":   "null",
-		"metadata":            "{}",
-		"parallel_tool_calls": "true",
-		"prompt_cache_key":    "null",
-		"reasoning":           `{"effort":null,"summary":null}`,
-		"store":               "true",
-		"temperature":         "1",
-		"text":                `{"format":{"type":"text"}}`,
-		"tool_choice":         `"auto"`,
-		"tools":               "[]",
-		"top_p":               "1",
-		"user":                "null",
+		"background":           "false",
+		"instructions":         "null",
+		"max_output_tokens":    "null",
+		"metadata":             "{}",
+		"parallel_tool_calls":  "true",
+		"previous_response_id": "null",
+		"prompt_cache_key":     "null",
+		"reasoning":            `{"effort":null,"summary":null}`,
+		"store":                "true",
+		"temperature":          "1",
+		"text":                 `{"format":{"type":"text"}}`,
+		"tool_choice":          `"auto"`,
+		"tools":                "[]",
+		"top_p":                "1",
+		"user":                 "null",
 	}
 	for name, value := range settings {
 		if set := x.body.Get(name); set.Exists() {
@@ -251,15 +282,21 @@ func (x *exchange) response(p *prompt, status string, output []object) object {
 		}
 		o[name] = json.RawMessage(value)
 	}
+	switch conversation := x.body.Get("conversation"); {
+	case conversation.Type == gjson.String:
+		o["conversation"] = object{"id": conversation.Str}
+	case conversation.IsObject():
+		o["conversation"] = json.RawMessage(conversation.Raw)
+	}
 	return o
 }
 
-func (u usage) responses() object {
+func responsesUsage(u prompt.Usage) object {
 	return object{
-		"input_tokens":          u.input,
-		"input_tokens_details":  object{"cached_tokens": u.cached, "cache_write_tokens": u.input - u.cached},
-		"output_tokens":         u.output,
+		"input_tokens":          u.Input,
+		"input_tokens_details":  object{"cached_tokens": u.Cached, "cache_write_tokens": u.Input - u.Cached},
+		"output_tokens":         u.Output,
 		"output_tokens_details": object{"reasoning_tokens": 0},
-		"total_tokens":          u.input + u.output,
+		"total_tokens":          u.Input + u.Output,
 	}
 }

@@ -5,21 +5,34 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/providers"
+	"github.com/understudyhq/understudy/providers/simulator/refusal"
 )
 
 // handler answers one kind of request. After a failure nothing was sent.
-type handler func(*exchange) *failure
+type handler func(*exchange) *refusal.Failure
 
-// route returns the handler of a request that has a body.
-func route(r *http.Request) (handler, *failure) {
+// endpoint is a handler and what it wants.
+type endpoint struct {
+	handle   handler
+	bodyless bool // the request's body, if there is one, means nothing
+}
+
+// route returns what serves a request, model lists excepted.
+func route(r *http.Request) (endpoint, *refusal.Failure) {
+	if e, ok := responseRoute(r); ok {
+		return e, nil
+	}
 	h, ok := lookUp(r.URL.Path)
+	_, _, isResource := responseResource(r)
 	switch {
-	case !ok:
-		return nil, &failure{status: http.StatusNotFound, message: "Unknown request URL: " + r.Method + " " + r.URL.Path + "."}
-	case r.Method != http.MethodPost:
-		return nil, &failure{status: http.StatusMethodNotAllowed, message: "Not allowed to " + r.Method + " on " + r.URL.Path + "."}
+	case !ok && !isResource:
+		return endpoint{}, &refusal.Failure{
+			Status: http.StatusNotFound, Message: "Unknown request URL: " + r.Method + " " + r.URL.Path + ".", Code: "unknown_url",
+		}
+	case !ok || r.Method != http.MethodPost:
+		return endpoint{}, &refusal.Failure{Status: http.StatusMethodNotAllowed, Message: "Not allowed to " + r.Method + " on " + r.URL.Path + "."}
 	default:
-		return h, nil
+		return endpoint{handle: h}, nil
 	}
 }
 

@@ -12,6 +12,7 @@ func (x *exchange) startStream(contentType string) {
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-cache")
+	x.status = http.StatusOK
 	x.w.WriteHeader(http.StatusOK)
 }
 

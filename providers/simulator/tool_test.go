@@ -11,36 +11,6 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-func TestPrompt_PicksTheToolToCall(t *testing.T) {
-	t.Parallel()
-	tools := []tool{{name: "get"}, {name: "get_weather"}, {name: "mcp.list-all"}}
-	tests := map[string]struct {
-		prompt prompt
-		want   string // "" = none
-	}{
-		"nothing asks for one":       {prompt{text: "what about get?"}, ""},
-		"by name":                    {prompt{text: "please call get_weather now"}, "get_weather"},
-		"at the end of a sentence":   {prompt{text: "I said: call mcp.list-all."}, "mcp.list-all"},
-		"a shorter name":             {prompt{text: "call get"}, "get"},
-		"not a part of a name":       {prompt{text: "call get_weather_tomorrow"}, ""},
-		"the second one mentioned":   {prompt{text: "call me, then call get_weather"}, "get_weather"},
-		"required":                   {prompt{choice: choice{required: true}}, "get"},
-		"required and named in text": {prompt{text: "call get_weather", choice: choice{required: true}}, "get_weather"},
-		"forced":                     {prompt{text: "call get", choice: choice{name: "get_weather"}}, "get_weather"},
-		"forced but not declared":    {prompt{choice: choice{name: "other"}}, ""},
-		"forbidden":                  {prompt{text: "call get", choice: choice{forbidden: true}}, ""},
-		"after a result":             {prompt{text: "call get", afterTool: true, choice: choice{required: true}}, ""},
-	}
-	for name, tt := range tests {
-		tt.prompt.tools = tools
-		got, ok := tt.prompt.pickTool()
-		require.Equal(t, tt.want, got.name, name)
-		require.Equal(t, tt.want != "", ok, name)
-	}
-	_, ok := (&prompt{text: "call get", choice: choice{required: true}}).pickTool()
-	require.False(t, ok, "no tools declared")
-}
-
 // toolDialog is how a format declares, forces and calls a tool named f.
 type toolDialog struct {
 	declare          string

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/providers/simulator/inprocess"
+	"github.com/understudyhq/understudy/providers/simulator/memory"
 )
 
 // DefaultCacheTTL is how long a prompt prefix stays cached after its last use.
@@ -25,6 +27,19 @@ type Options struct {
 	ChunkDelay time.Duration
 	// CacheTTL is how long a prompt prefix stays cached after its last use; 0 = DefaultCacheTTL.
 	CacheTTL time.Duration
+	// Limits are those of accounts, by name. Model lists do not count.
+	Limits map[string]Limit
+	// Observe, if set, is told of every request of a credential when it has ended, model
+	// lists excepted. It is called by many goroutines at once.
+	Observe func(Record)
+}
+
+// Limit is how much the credentials of one account may ask for together.
+type Limit struct {
+	// Requests are answered per window; those beyond are a 429 until it ends. 0 = no limit.
+	Requests int
+	// Window begins with the first request after the last one.
+	Window time.Duration
 }
 
 // Credential is one that a simulated upstream lets in.
@@ -33,7 +48,8 @@ type Credential struct {
 	ID string
 	// Key is the secret, taken as bearer token, x-api-key, x-goog-api-key or query key.
 	Key string
-	// Account is the organisation that answers name in their headers; empty = none.
+	// Account is the organisation that answers name in their headers. Its credentials share
+	// a limit and what earlier answers can be referred to by. Empty = none, nothing is shared.
 	Account string
 	// Faults is the credential's fault script. Model lists are not subject to it.
 	Faults []Fault
@@ -42,10 +58,12 @@ type Credential struct {
 // Upstream is a simulated upstream. Make one with New; it is safe for concurrent use and
 // holds no goroutine of its own.
 type Upstream struct {
-	credentials map[string]*credential // by key
-	models      []string
-	latency     time.Duration
-	chunkDelay  time.Duration
+	credentials   map[string]*credential // by key
+	conversations memory.Conversations
+	models        []string
+	latency       time.Duration
+	chunkDelay    time.Duration
+	observe       func(Record)
 }
 
 var _ http.Handler = (*Upstream)(nil)
@@ -56,17 +74,24 @@ func New(o Options) *Upstream {
 		o.CacheTTL = DefaultCacheTTL
 	}
 	u := &Upstream{
-		credentials: make(map[string]*credential, len(o.Credentials)),
-		models:      slices.Clone(o.Models),
-		latency:     o.Latency,
-		chunkDelay:  o.ChunkDelay,
+		credentials:   make(map[string]*credential, len(o.Credentials)),
+		conversations: memory.NewConversations(),
+		models:        slices.Clone(o.Models),
+		latency:       o.Latency,
+		chunkDelay:    o.ChunkDelay,
+		observe:       o.Observe,
 	}
+	accounts := map[string]*memory.Account{}
 	for _, c := range o.Credentials {
-		key := c.Key
-		if key == "" {
-			key = c.ID
+		owner := memory.NewAccount("credential "+c.ID, 0, 0)
+		if c.Account != "" {
+			if accounts[c.Account] == nil {
+				limit := o.Limits[c.Account]
+				accounts[c.Account] = memory.NewAccount("account "+c.Account, limit.Requests, limit.Window)
+			}
+			owner = accounts[c.Account]
 		}
-		u.credentials[key] = newCredential(c, o.CacheTTL)
+		u.credentials[cmp.Or(c.Key, c.ID)] = newCredential(c, owner, o.CacheTTL)
 	}
 	return u
 }
@@ -85,9 +110,12 @@ func (u *Upstream) Requests(key string) int {
 // client is gone, it panics with http.ErrAbortHandler.
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{upstream: u, w: w, r: r}
+	whole := false
+	defer func() { x.record(whole) }()
 	if refused := x.serve(); refused != nil {
 		x.refuse(refused)
 	}
+	whole = true
 }
 
 // Transport returns a RoundTripper that calls u in process, whatever the URL's host. It is
@@ -114,21 +142,26 @@ func keyOf(r *http.Request) string {
 // credential is the state of one credential: how often it was used, how far its fault
 // script has come, and its prompt cache.
 type credential struct {
-	account string
-	cache   *promptCache
+	id           string
+	organisation string // that answers name; empty = none
+	account      *memory.Account
+	cache        *memory.PromptCache
 
 	mu     sync.Mutex
 	seen   int
+	decide FaultFunc // nil = the script alone
 	faults []Fault
 	acted  []int // per fault, how often it did
 }
 
-func newCredential(c Credential, ttl time.Duration) *credential {
+func newCredential(c Credential, owner *memory.Account, ttl time.Duration) *credential {
 	return &credential{
-		account: c.Account,
-		cache:   newPromptCache(ttl),
-		faults:  slices.Clone(c.Faults),
-		acted:   make([]int, len(c.Faults)),
+		id:           c.ID,
+		organisation: c.Account,
+		account:      owner,
+		cache:        memory.NewPromptCache(ttl),
+		faults:       slices.Clone(c.Faults),
+		acted:        make([]int, len(c.Faults)),
 	}
 }
 
@@ -136,38 +169,4 @@ func (c *credential) requests() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.seen
-}
-
-// Fault is one line of a credential's fault script. The first line that is due decides
-// what happens to a request.
-type Fault struct {
-	// Status answers with this HTTP status and the format's own error body. Below 200 = answer normally.
-	Status int
-	// Headers are added to the answer.
-	Headers map[string]string
-	// Delay is waited before the answer's first byte.
-	Delay time.Duration
-	// CutAfter ends the connection after so many stream events or, for plain answers,
-	// half of the body; 0 = never.
-	CutAfter int
-	// Every makes the line due for each Nth request only, counted per credential; 0 or 1 = each.
-	Every int
-	// Times is how often the line acts at most; 0 = no limit.
-	Times int
-}
-
-// next counts one request and returns the fault it meets; the zero Fault is none.
-func (c *credential) next() Fault {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen++
-	for i, f := range c.faults {
-		due := f.Every <= 1 || c.seen%f.Every == 0
-		if !due || (f.Times > 0 && c.acted[i] >= f.Times) {
-			continue
-		}
-		c.acted[i]++
-		return f
-	}
-	return Fault{}
 }

@@ -1,4 +1,6 @@
-package simulator
+// Package memory is what a simulated upstream remembers: prompt prefixes, earlier answers,
+// conversations, and how much an account has asked for.
+package memory
 
 import (
 	"container/list"
@@ -10,36 +12,34 @@ import (
 // maxCachedPrefixes bounds one credential's prompt cache.
 const maxCachedPrefixes = 16384
 
-// digest names one prefix of one prompt: its hash under the cache's seed.
-type digest uint64
-
-// promptCache remembers prompt prefixes for a time after their last use, the latest used
+// PromptCache remembers prompt prefixes for a time after their last use, the latest used
 // ones if there are too many. It is safe for concurrent use.
-type promptCache struct {
-	seed  maphash.Seed
+type PromptCache struct {
+	Seed  maphash.Seed // of the hashes that name prefixes
 	ttl   time.Duration
 	limit int
 
 	mu      sync.Mutex
-	entries map[digest]*list.Element // of cachedPrefix
+	entries map[uint64]*list.Element // of cachedPrefix
 	byUse   *list.List               // latest first
 }
 
 type cachedPrefix struct {
-	name  digest
+	name  uint64
 	until time.Time
 }
 
-func newPromptCache(ttl time.Duration) *promptCache {
-	return &promptCache{
-		seed: maphash.MakeSeed(), ttl: ttl, limit: maxCachedPrefixes,
-		entries: map[digest]*list.Element{}, byUse: list.New(),
+// NewPromptCache returns an empty cache. ttl is how long a prefix lives after its last use.
+func NewPromptCache(ttl time.Duration) *PromptCache {
+	return &PromptCache{
+		Seed: maphash.MakeSeed(), ttl: ttl, limit: maxCachedPrefixes,
+		entries: map[uint64]*list.Element{}, byUse: list.New(),
 	}
 }
 
-// use returns how many elements of prefixes, which grow from first to last, lead up to the
+// Use returns how many elements of prefixes, which grow from first to last, lead up to the
 // longest cached one, itself included; 0 = none is cached. Afterwards all are.
-func (c *promptCache) use(prefixes []digest, now time.Time) int {
+func (c *PromptCache) Use(prefixes []uint64, now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cached := 0
@@ -56,7 +56,7 @@ func (c *promptCache) use(prefixes []digest, now time.Time) int {
 }
 
 // touch makes one prefix the latest used and reports whether it was cached.
-func (c *promptCache) touch(name digest, now time.Time) bool {
+func (c *PromptCache) touch(name uint64, now time.Time) bool {
 	until := now.Add(c.ttl)
 	at, ok := c.entries[name]
 	if !ok {
@@ -69,7 +69,7 @@ func (c *promptCache) touch(name digest, now time.Time) bool {
 	return alive
 }
 
-func (c *promptCache) evictOldest() {
+func (c *PromptCache) evictOldest() {
 	oldest := c.byUse.Back()
 	delete(c.entries, oldest.Value.(cachedPrefix).name)
 	c.byUse.Remove(oldest)

@@ -1,4 +1,4 @@
-package simulator
+package prompt
 
 import (
 	"strconv"
@@ -12,18 +12,18 @@ const (
 	maxPause = time.Hour
 )
 
-// marks are the wishes in a user text: [[words=200]] [[delay=250ms]] [[chunk=300ms]].
-type marks struct {
-	words int           // 0 = not asked for
-	delay time.Duration // before the first byte
-	chunk time.Duration // between two stream chunks; 0 = not asked for
+// Marks are the wishes in a user text: [[words=200]] [[delay=250ms]] [[chunk=300ms]].
+type Marks struct {
+	Words int           // 0 = not asked for
+	Delay time.Duration // before the first byte
+	Chunk time.Duration // between two stream chunks; 0 = not asked for
 }
 
-// cutMarks takes the marks out of text. Of several of one name the last counts; what only
+// CutMarks takes the marks out of text. Of several of one name the last counts; what only
 // looks like a mark stays.
-func cutMarks(text string) (marks, string) {
+func CutMarks(text string) (Marks, string) {
 	var (
-		m    marks
+		m    Marks
 		rest strings.Builder
 	)
 	for {
@@ -42,7 +42,7 @@ func cutMarks(text string) (marks, string) {
 }
 
 // set takes one mark, without brackets, and reports whether it is one.
-func (m *marks) set(mark string) bool {
+func (m *Marks) set(mark string) bool {
 	name, value, _ := strings.Cut(mark, "=")
 	switch name {
 	case "words":
@@ -50,16 +50,16 @@ func (m *marks) set(mark string) bool {
 		if err != nil || n < 1 || n > maxWords {
 			return false
 		}
-		m.words = n
+		m.Words = n
 	case "delay", "chunk":
 		d, err := time.ParseDuration(value)
 		if err != nil || d < 0 || d > maxPause {
 			return false
 		}
 		if name == "delay" {
-			m.delay = d
+			m.Delay = d
 		} else {
-			m.chunk = d
+			m.Chunk = d
 		}
 	default:
 		return false

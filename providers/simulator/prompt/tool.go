@@ -1,4 +1,4 @@
-package simulator
+package prompt
 
 import (
 	"strings"
@@ -6,42 +6,42 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// tool is a function the client declared.
-type tool struct {
-	name   string
-	schema gjson.Result // of its arguments; may be absent
+// Tool is a function the client declared.
+type Tool struct {
+	Name   string
+	Schema gjson.Result // of its arguments; may be absent
 }
 
 // pickTool returns the tool to call, if one is to be called: never right after a tool's
 // result, so that a client's loop ends.
-func (p *prompt) pickTool() (tool, bool) {
-	if p.afterTool || p.choice.forbidden {
-		return tool{}, false
+func (p *Prompt) pickTool() (Tool, bool) {
+	if p.afterTool || p.Choice.Forbidden {
+		return Tool{}, false
 	}
-	if p.choice.name != "" {
-		return p.findTool(p.choice.name)
+	if p.Choice.Name != "" {
+		return p.findTool(p.Choice.Name)
 	}
 	if t, ok := p.namedTool(); ok {
 		return t, true
 	}
-	if p.choice.required && len(p.tools) > 0 {
-		return p.tools[0], true
+	if p.Choice.Required && len(p.Tools) > 0 {
+		return p.Tools[0], true
 	}
-	return tool{}, false
+	return Tool{}, false
 }
 
-func (p *prompt) findTool(name string) (tool, bool) {
-	for _, t := range p.tools {
-		if t.name == name {
+func (p *Prompt) findTool(name string) (Tool, bool) {
+	for _, t := range p.Tools {
+		if t.Name == name {
 			return t, true
 		}
 	}
-	return tool{}, false
+	return Tool{}, false
 }
 
 // namedTool returns the tool that the text asks for with "call NAME".
-func (p *prompt) namedTool() (tool, bool) {
-	for text := p.text; len(p.tools) > 0; {
+func (p *Prompt) namedTool() (Tool, bool) {
+	for text := p.text; len(p.Tools) > 0; {
 		_, after, ok := strings.Cut(text, "call ")
 		if !ok {
 			break
@@ -56,7 +56,7 @@ func (p *prompt) namedTool() (tool, bool) {
 		}
 		text = after
 	}
-	return tool{}, false
+	return Tool{}, false
 }
 
 func isNameRune(r rune) bool {

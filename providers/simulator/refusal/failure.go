@@ -1,4 +1,6 @@
-package simulator
+// Package refusal holds the reasons why a simulated upstream refuses a request, and how
+// each format words them.
+package refusal
 
 import (
 	"cmp"
@@ -10,41 +12,56 @@ import (
 // statusOverloaded is Anthropic's own: the upstream as a whole is overloaded.
 const statusOverloaded = 529
 
-// failure is a refused request.
-type failure struct {
-	status  int
-	message string
-	param   string // the offending member, for OpenAI's formats; empty = none
+// Failure is a refused request.
+type Failure struct {
+	Status  int
+	Message string
+	Param   string // the offending member, for OpenAI's formats; empty = none
+	Code    string // OpenAI's, where the status alone does not tell it
+	Detail  string // Anthropic's code of errors that have one; empty = none
 }
 
-// invalid refuses a request that is wrong in itself.
-func invalid(param, message string) *failure {
-	return &failure{status: http.StatusBadRequest, message: message, param: param}
+// Invalid refuses a request that is wrong in itself.
+func Invalid(param, message string) *Failure {
+	return &Failure{Status: http.StatusBadRequest, Message: message, Param: param}
 }
 
-func unknownModel(name string) *failure {
-	return &failure{status: http.StatusNotFound, message: "The model `" + name + "` does not exist.", param: "model"}
+// UnknownModel refuses a model that the upstream does not serve.
+func UnknownModel(name string) *Failure {
+	return &Failure{Status: http.StatusNotFound, Message: "The model `" + name + "` does not exist.", Param: "model", Code: "model_not_found"}
 }
 
-// refuse tells the client of f in its own format.
-func (x *exchange) refuse(f *failure) {
-	x.fault.CutAfter = 0 // a refusal is whole
-	x.sendStatus(f.status, f.body(formatOf(x.r), x.id("req_")))
-}
-
-func (f *failure) body(format providers.Format, request string) object {
+// Limited refuses a request whose account may ask again after some seconds.
+func Limited(format providers.Format, seconds string) *Failure {
+	f := &Failure{Status: http.StatusTooManyRequests}
 	switch format {
 	case providers.Anthropic:
-		return object{
-			"type":       "error",
-			"error":      object{"type": anthropicType(f.status), "message": f.message},
-			"request_id": request,
-		}
+		f.Message = "This request would exceed your account's rate limit. Please try again later."
 	case providers.Gemini:
-		return object{"error": object{"code": f.status, "message": f.message, "status": geminiStatus(f.status)}}
+		f.Message = "Resource has been exhausted (e.g. check quota). Please retry in " + seconds + "s."
 	default:
-		kind, code := openAIType(f.status)
-		return object{"error": object{"message": f.message, "type": kind, "code": orNull(code), "param": orNull(f.param)}}
+		f.Message = "Rate limit reached for your organization on requests. Please try again in " + seconds + "s."
+	}
+	return f
+}
+
+// object is a JSON object to be sent.
+type object = map[string]any
+
+// Body returns what tells a client of f, as JSON values. request is the request's id.
+func (f *Failure) Body(format providers.Format, request string) map[string]any {
+	switch format {
+	case providers.Anthropic:
+		e := object{"type": anthropicType(f.Status), "message": f.Message}
+		if f.Detail != "" {
+			e["details"] = object{"error_code": f.Detail}
+		}
+		return object{"type": "error", "error": e, "request_id": request}
+	case providers.Gemini:
+		return object{"error": object{"code": f.Status, "message": f.Message, "status": geminiStatus(f.Status)}}
+	default:
+		kind, code := openAIType(f.Status)
+		return object{"error": object{"message": f.Message, "type": kind, "code": orNull(cmp.Or(f.Code, code)), "param": orNull(f.Param)}}
 	}
 }
 
@@ -64,8 +81,6 @@ func openAIType(status int) (kind, code string) {
 		return wrong, "invalid_api_key"
 	case http.StatusPaymentRequired:
 		return "insufficient_quota", "insufficient_quota"
-	case http.StatusNotFound:
-		return wrong, "model_not_found"
 	case http.StatusTooManyRequests:
 		return "rate_limit_error", "rate_limit_exceeded"
 	case http.StatusServiceUnavailable, statusOverloaded:
