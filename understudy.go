@@ -152,6 +152,22 @@ func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
 	return s, ours(err)
 }
 
+// Record tells of one request what was asked, what was decided and why, and what came of it.
+type Record = actors.Record
+
+// Records returns the records of the latest requests, up to limit, latest first. The last
+// 10,000 are remembered.
+func (g *Gateway) Records(ctx context.Context, limit int) ([]*Record, error) {
+	r, err := g.engine.Records(ctx, limit)
+	return r, ours(err)
+}
+
+// RecordOf returns the latest record of a request, by its X-Request-Id; nil if there is none.
+func (g *Gateway) RecordOf(ctx context.Context, requestID string) (*Record, error) {
+	r, err := g.engine.RecordOf(ctx, requestID)
+	return r, ours(err)
+}
+
 // Event is one fact about credentials, models, sessions, attempts or supervision.
 type Event = actors.Event
 

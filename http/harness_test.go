@@ -104,6 +104,7 @@ func (p *fakePool) Acquire(ctx context.Context, a actors.Acquire) (actors.Lease,
 			if p.model != "" {
 				l.Model = p.model
 			}
+			l.Model, l.Suffix = l.Model+a.Suffix, a.Suffix
 			return l, nil
 		}
 	}

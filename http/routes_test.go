@@ -86,7 +86,7 @@ func TestRoutes_AnswerWhatTheyDoNotKnow(t *testing.T) {
 		allow  string
 	}{
 		"POST /nothing":                           {404, providers.OpenAIChat, "unknown_route", ""},
-		"GET /v1/responses/resp_1":                {404, providers.OpenAIResponses, "unknown_route", ""},
+		"GET /v1/responses/resp_1":                {404, providers.OpenAIResponses, "response_not_found", ""},
 		"POST /v1/messages/batches":               {404, providers.Anthropic, "unknown_route", ""},
 		"POST /v1beta/cachedContents":             {404, providers.Gemini, "unknown_route", ""},
 		"POST /v1beta/models/m:dance":             {404, providers.Gemini, "unknown_action", ""},

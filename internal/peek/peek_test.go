@@ -38,7 +38,7 @@ func TestScan_FindsMembers(t *testing.T) {
 		"stream false":           {`{"stream":false}`, Request{}},
 		"stream as a string":     {`{"stream":"true"}`, Request{}},
 		"last stream counts":     {`{"stream":true,"stream":false}`, Request{}},
-		"last member counts":     {`{"input":"a","input":null}`, Request{Input: []byte("null")}},
+		"last member counts":     {`{"input":"a","input":null}`, Request{Input: []byte("null"), InputAt: Span{21, 25}}},
 		"other case is another":  {`{"Models":"x","STREAM":true}`, Request{}},
 		"the longest name, all escaped": {
 			`{"` + escapeAll("previous_response_id") + `":"r"}`, Request{PreviousResponseID: []byte(`"r"`)},
@@ -49,7 +49,7 @@ func TestScan_FindsMembers(t *testing.T) {
 				`"metadata":{"a":[]},"conversation":"c","conversation_id":"d","prompt_cache_key":"p","session_id":"s",` +
 				`"sessionId":"t","request":{"session_id":"u"},"previous_response_id":"r","thread":{"type":"continue"}}`,
 			Request{
-				Messages: []byte("[1]"), System: []byte(`"s"`), Input: []byte("2"), Instructions: []byte(`"i"`),
+				Messages: []byte("[1]"), System: []byte(`"s"`), Input: []byte("2"), InputAt: Span{37, 38}, Instructions: []byte(`"i"`),
 				Contents: []byte("[]"), SystemInstruction: []byte("{}"), Metadata: []byte(`{"a":[]}`),
 				Conversation: []byte(`"c"`), ConversationID: []byte(`"d"`), PromptCacheKey: []byte(`"p"`), SessionID: []byte(`"s"`),
 				CamelSessionID: []byte(`"t"`), Request: []byte(`{"session_id":"u"}`), PreviousResponseID: []byte(`"r"`),

@@ -26,6 +26,9 @@ func (Provider) Formats() []providers.Format { return providers.AllFormats() }
 
 // URL returns base extended by the path that the format's own vendor uses.
 func (Provider) URL(base *url.URL, call providers.Call) (*url.URL, error) {
+	if _, ok := resourceAction(call); ok && (call.Resource == "" || call.Resource == "." || call.Resource == "..") {
+		return nil, fmt.Errorf("%s: %q is no id", call.Operation, call.Resource)
+	}
 	path, ok := pathOf(call)
 	if !ok {
 		return nil, fmt.Errorf("%s in format %s: %w", call.Operation, call.Format, providers.ErrUnsupported)

@@ -151,6 +151,7 @@ func (r *rig) end() {
 func (r *rig) config() *config.Config {
 	c := config.Default()
 	c.Routing.Strategy = config.FillFirst
+	c.Retry.Rounds, c.Retry.MaxWait = 0, 0 // tests of patience set them; all others want to see at once
 	c.APIKeys = []config.APIKey{{Key: clientKey, Name: "one"}}
 	for _, kind := range r.setup.kinds {
 		p := config.Provider{
