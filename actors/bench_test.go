@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,4 +60,20 @@ func numbered(i int) session.Key {
 	var k session.Key
 	binary.BigEndian.PutUint64(k[:], uint64(i)+1)
 	return k
+}
+
+// BenchmarkAcquireReport_MostResting is one lease among 10,000 credentials of which all but
+// ten rest.
+func BenchmarkAcquireReport_MostResting(b *testing.B) {
+	const credentials = 10000
+	s := benchmarkSystem(b, credentials)
+	leaseInTurn(b, s, credentials, 0)
+	for range credentials - 10 {
+		l, err := s.Acquire(b.Context(), chat("m"))
+		require.NoError(b, err)
+		s.Report(l, providers.Outcome{Kind: providers.RateLimited, RetryAfter: time.Hour})
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	leaseInTurn(b, s, b.N, 0)
 }

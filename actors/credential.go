@@ -146,12 +146,12 @@ func (a *credentialActor) recount() {
 	clear(a.open)
 	probing := false
 	for _, m := range a.models {
-		for id, lease := range m.leases {
-			if lease.handed {
-				a.open[id] = struct{}{}
+		m.leases.each(func(l openLease) {
+			if l.handed {
+				a.open[l.id] = struct{}{}
 			}
-			probing = probing || id == a.probe
-		}
+			probing = probing || l.id == a.probe
+		})
 	}
 	if !probing {
 		a.probe = 0
@@ -204,10 +204,11 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 	}
 	memory, ok := a.models[name]
 	if !ok {
-		memory = newModelMemory()
+		memory = &modelMemory{}
 		a.models[name] = memory
 	}
-	memory.credential, memory.policy, memory.wide = a.credential, a.settings.policy(a.credential), a.rest
+	memory.describe(a.credential)
+	memory.policy, memory.wide = a.settings.policy(a.credential), a.rest
 	pid, err := c.SpawnNamed(modelProps(a.w, name, memory), name)
 	if err != nil {
 		panic(fmt.Errorf("spawn model %s: %w", name, err))

@@ -65,6 +65,7 @@ type record struct {
 	down       CredentialDown // zero while its actor is well
 	rest       cooldown.State
 	models     map[string]cooldown.State
+	last       string // the model that was used last, which is in models if there is room
 	attempts   uint64
 	served     uint64
 	failed     uint64
@@ -144,7 +145,10 @@ func (l *ledger) note(f Fact) {
 			}
 		})
 	case ModelLeft:
-		l.with(f.Credential, func(r *record) { delete(r.models, f.Model) })
+		l.with(f.Credential, func(r *record) {
+			delete(r.models, f.Model)
+			r.last = ""
+		})
 	case SessionBound:
 		l.sessions[f.Key] = struct{}{}
 	case SessionExpired:
@@ -169,8 +173,11 @@ func (l *ledger) attempted(f Attempted) {
 	}
 	l.with(f.Credential, func(r *record) {
 		r.attempts++
-		if _, known := r.models[f.Model]; !known && len(r.models) < maxKnownModels {
-			r.models[f.Model] = cooldown.State{}
+		if f.Model != r.last { // else it is known
+			if _, known := r.models[f.Model]; !known && len(r.models) < maxKnownModels {
+				r.models[f.Model] = cooldown.State{}
+			}
+			r.last = f.Model
 		}
 		switch {
 		case f.Outcome.Kind == providers.Success:

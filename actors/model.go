@@ -55,34 +55,26 @@ const (
 	modelIdleAfter = 10 * time.Minute
 )
 
-// openLease is a lease that was not reported yet.
-type openLease struct {
-	granted   time.Time
-	asked     *Acquire
-	session   session.Key
-	secret    providers.Secret
-	tentative bool // the router counts it as a pick that has not served
-	tracked   bool // the router counts it
-	handed    bool // the credential counts it
-	probe     bool // of the model's rest
-	wideProbe bool // of the credential's rest
-}
-
 // modelMemory is what survives a model's actor: its state and its open leases.
 type modelMemory struct {
 	credential *providers.Credential
+	id         providers.CredentialID
 	policy     cooldown.Policy
 	wide       cooldown.State // the rest of the credential as a whole, as it told
 	state      cooldown.State
 	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
-	leases     map[uint64]openLease
+	leases     openLeases
+	out        bool // the credential is disabled, or is retired
 	retiring   bool
 }
 
-func newModelMemory() *modelMemory { return &modelMemory{leases: map[uint64]openLease{}} }
+// describe takes over what the credential is now.
+func (m *modelMemory) describe(c *providers.Credential) {
+	m.credential, m.id, m.out = c, c.ID, c.Disabled
+}
 
 // blank reports whether nothing would be lost with m.
-func (m *modelMemory) blank() bool { return len(m.leases) == 0 && m.state == cooldown.State{} }
+func (m *modelMemory) blank() bool { return m.leases.len() == 0 && m.state == cooldown.State{} }
 
 // modelActor owns one (credential, model): its cooldown and its leases. It alone grants.
 type modelActor struct {
@@ -126,8 +118,8 @@ func (m *modelActor) Receive(c actor.Context) {
 	case *actor.Stopping:
 		m.alarm.Cancel()
 		if !m.retiring {
-			c.Send(m.w.router, modelDown{m.credential.ID, m.name, false})
-			c.Send(m.w.ledger, ModelLeft{m.credential.ID, m.name})
+			c.Send(m.w.router, modelDown{m.id, m.name, false})
+			c.Send(m.w.ledger, ModelLeft{m.id, m.name})
 		}
 	case *actor.Restarting:
 		m.alarm.Cancel()
@@ -142,7 +134,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 	now := time.Now()
 	own, wide := m.state.Resting(now), m.wide.Resting(now)
 	probing := own && m.probe != 0
-	if m.credential.Disabled || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
+	if m.out || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
 			c.Send(c.Parent(), freed{g.acquire.id})
 		}
@@ -153,13 +145,10 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		m.probe = g.acquire.id
 	}
 	m.usedAt = now
-	m.leases[g.acquire.id] = openLease{
-		granted: now, asked: g.acquire.Acquire, session: g.session, secret: m.credential.Secret,
+	m.leases.add(openLease{
+		id: g.acquire.id, granted: now, asked: g.acquire.Acquire, session: g.session, credential: m.credential,
 		tentative: g.tentative, tracked: g.tracked, handed: g.handed, probe: own, wideProbe: g.wideProbe,
-	}
-	if len(m.leases) == 1 {
-		m.setAlarm(c)
-	}
+	})
 	if own || g.wideProbe {
 		g.why = WhyProbe
 	}
@@ -180,25 +169,24 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 
 // settle ends a lease and draws the conclusions. A second report of one lease is ignored.
 func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
-	lease, ok := m.leases[r.lease]
+	lease, ok := m.leases.take(r.lease)
 	if !ok {
 		return
 	}
-	delete(m.leases, r.lease)
 	now := time.Now()
 	m.judge(c, lease, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
-		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
+		c.Send(m.w.router, abandoned{lease.session, m.id})
 	}
 	if lease.handed {
 		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
 	}
 	if lease.tracked && !m.retiring {
-		c.Send(m.w.router, released{m.credential.ID})
+		c.Send(m.w.router, released{m.id})
 	}
 	c.Send(m.w.ledger, Attempted{
 		Lease:      r.lease,
-		Credential: m.credential.ID,
+		Credential: m.id,
 		Model:      m.name,
 		Route:      lease.asked.Model,
 		Outcome:    r.outcome,
@@ -210,7 +198,7 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 
 // judge applies an outcome here and, if it reaches further, hands it up.
 func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt) {
-	if aboutSecret(a.Outcome.Kind) && !lease.secret.Equal(m.credential.Secret) {
+	if aboutSecret(a.Outcome.Kind) && !lease.credential.Secret.Equal(m.credential.Secret) {
 		a.Outcome = providers.Outcome{Kind: providers.Canceled} // it is about another one
 	}
 	wide := a.Outcome.Scope != providers.ScopeModel && !a.Outcome.Neutral && a.Outcome.Rest == 0
@@ -229,7 +217,7 @@ func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt)
 	if lease.probe {
 		m.probe = 0
 		if next == m.state {
-			c.Send(m.w.router, unprobed{m.credential.ID, m.name})
+			c.Send(m.w.router, unprobed{m.id, m.name})
 		}
 	}
 	m.change(c, next)
@@ -260,12 +248,16 @@ func (m *modelActor) configure(c actor.Context, s Settings) {
 func (m *modelActor) wake(c actor.Context) {
 	now := time.Now()
 	m.change(c, m.state.Over(now))
-	for id, lease := range m.leases {
-		if now.Sub(lease.granted) >= leaseOverdueAfter {
-			m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
+	var overdue []uint64
+	m.leases.each(func(l openLease) {
+		if now.Sub(l.granted) >= leaseOverdueAfter {
+			overdue = append(overdue, l.id)
 		}
+	})
+	for _, id := range overdue {
+		m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
 	}
-	if idle := len(m.leases) == 0 && now.Sub(m.usedAt) >= modelIdleAfter; idle && m.forgettable(now) {
+	if idle := m.leases.len() == 0 && now.Sub(m.usedAt) >= modelIdleAfter; idle && m.forgettable(now) {
 		m.change(c, cooldown.State{}) // a streak that long ago says nothing
 		c.Stop(c.Self())              // a grant that is on its way bounces, and its asker asks again
 		return
@@ -295,14 +287,14 @@ func (m *modelActor) announce(c actor.Context) {
 	if m.retiring {
 		return
 	}
-	c.Send(m.w.router, modelUp{m.credential.ID, m.name, c.Self()})
+	c.Send(m.w.router, modelUp{m.id, m.name, c.Self()})
 	if !m.state.Until.IsZero() {
 		c.Send(c.Parent(), modelChanged{m.name, m.state})
 	}
 }
 
 func (m *modelActor) leaveIfRetired(c actor.Context) {
-	if m.retiring && len(m.leases) == 0 {
+	if m.retiring && m.leases.len() == 0 {
 		c.Stop(c.Self())
 	}
 }
@@ -310,7 +302,7 @@ func (m *modelActor) leaveIfRetired(c actor.Context) {
 // rotate takes a new description. One that was disabled starts clean.
 func (m *modelActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := m.credential.Disabled && !next.Disabled
-	m.credential = next
+	m.describe(next)
 	if enabled {
 		m.probe = 0
 		m.change(c, cooldown.State{})

@@ -62,7 +62,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 		return false
 	}
 	g := grant{
-		acquire: msg, credential: chosen.Credential(), model: chosen.Model(), suffix: suffix,
+		acquire: msg, credential: chosen.ID, model: chosen.Model(), suffix: suffix,
 		why: chosen.why, field: field, fallbacks: ring.Fallbacks(),
 		session: chosen.session, tentative: chosen.tentative,
 		probe: chosen.Probe, tracked: r.roster.Tracked(chosen.Slot), pooled: chosen.Pooled,
@@ -111,7 +111,7 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 		return ch, false
 	}
 	if !lead.IsZero() {
-		r.sessions.pick(lead, ch.Credential())
+		r.sessions.pick(lead, ch.ID)
 		ch.tentative = true
 	}
 	if only {

@@ -54,6 +54,7 @@ type account struct {
 // Pick is a slot that was picked.
 type Pick[O any] struct {
 	*Slot[O]
+	ID     providers.CredentialID
 	Probe  bool // it rests: this request finds out whether it must go on
 	Pooled bool // its credential has other models under the same name
 }
@@ -76,6 +77,7 @@ func newRing[O any](x *Roster[O], slots []*Slot[O], memory map[int]strategy.Memo
 		r.at[t.member.credential.ID] = int32(i)
 		for _, s := range t.pool {
 			s.seats = append(s.seats, t)
+			s.chooseGranter()
 		}
 		if t.member.credential.Upstream.Name != r.provider {
 			r.provider = ""
@@ -107,7 +109,7 @@ func (r *Ring[O]) sit(slots []*Slot[O]) {
 			r.seats[n-1].pool = append(r.seats[n-1].pool, s)
 			continue
 		}
-		r.seats = append(r.seats, seat[O]{ring: r, at: len(r.seats), member: s.member, pool: []*Slot[O]{s}})
+		r.seats = append(r.seats, seat[O]{ring: r, at: len(r.seats), id: s.member.credential.ID, member: s.member, pool: []*Slot[O]{s}})
 	}
 }
 
@@ -227,7 +229,7 @@ func (r *Ring[O]) take(i int, tried []Tried, now time.Time) (Pick[O], bool) {
 	if probe {
 		s.probed(now)
 	}
-	return Pick[O]{s, probe, len(t.pool) > 1}, true
+	return Pick[O]{Slot: s, ID: t.id, Probe: probe, Pooled: len(t.pool) > 1}, true
 }
 
 // probed remembers that a probe of s is under way.
@@ -252,7 +254,7 @@ func (r *Ring[O]) Seated(id providers.CredentialID, hint int32, tried []Tried, n
 	if id == "" {
 		return Pick[O]{}, at, false
 	}
-	if i := int(hint); i < 0 || i >= len(r.seats) || r.seats[i].member.credential.ID != id {
+	if i := int(hint); i < 0 || i >= len(r.seats) || r.seats[i].id != id {
 		var known bool
 		if at, known = r.at[id]; !known {
 			return Pick[O]{}, hint, false

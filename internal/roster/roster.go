@@ -79,6 +79,9 @@ func (x *Roster[O]) Join(c *providers.Credential, owner O, order int) {
 	m.credential, m.owner, m.order = c, owner, order
 	m.down, m.failed, m.probing = false, false, false
 	m.never = x.strategy == config.Weighted && c.Weight <= 0
+	for _, s := range m.slots {
+		s.chooseGranter()
+	}
 	if !same {
 		x.forget()
 	}
@@ -170,7 +173,7 @@ func (x *Roster[O]) Owner(id providers.CredentialID) (owner O, ok bool) {
 // Tracked reports whether leases of a picked slot's credential are counted: Used and
 // Released must be called for them then.
 func (x *Roster[O]) Tracked(s *Slot[O]) bool {
-	return x.strategy == config.LeastLoaded || s.member.credential.MaxConcurrency > 0
+	return s.limited || x.strategy == config.LeastLoaded
 }
 
 // Used counts a lease of a tracked slot.

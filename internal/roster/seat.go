@@ -19,6 +19,7 @@ type Tried struct {
 type seat[O any] struct {
 	ring   *Ring[O]
 	at     int // position in the ring
+	id     providers.CredentialID
 	tier   int
 	member *member[O]
 	pool   []*Slot[O] // never empty
@@ -63,9 +64,9 @@ func (s *Slot[O]) in(tried []Tried) bool {
 // there is one; nil if there is none.
 func (t *seat[O]) next(tried []Tried, now time.Time) (s *Slot[O], probe bool) {
 	if len(t.pool) == 1 {
-		s = t.pool[0]
-		if st := s.standing(now); st.ready && !s.in(tried) {
-			return s, st.probe
+		// As the ring knows it to be: looking again would touch what is in no cache.
+		if st := &t.ring.standings[t.at]; st.ready && (len(tried) == 0 || !t.pool[0].in(tried)) {
+			return t.pool[0], st.probe
 		}
 		return nil, false
 	}

@@ -31,6 +31,8 @@ type Slot[O any] struct {
 	down    bool // its owner is being restarted
 	rest    cooldown.State
 	probing bool // a probe of rest is under way
+	granter O    // who grants it now
+	limited bool // the credential's leases have a limit
 	seats   []*seat[O]
 }
 
@@ -49,12 +51,7 @@ func (s *Slot[O]) Credential() providers.CredentialID { return s.member.credenti
 // Owner returns who grants s: its own owner or its credential's, while s has none that is
 // known, and where a grant is the credential's own business: if the number of its leases
 // has a limit, or if it rests as a whole.
-func (s *Slot[O]) Owner() O {
-	if m := s.member; !s.owned || m.credential.MaxConcurrency > 0 || !m.rest.Until.IsZero() {
-		return m.owner
-	}
-	return s.owner
-}
+func (s *Slot[O]) Owner() O { return s.granter }
 
 // Granter returns the owner of this model alone, if it is known.
 func (s *Slot[O]) Granter() (owner O, ok bool) { return s.owner, s.owned }
@@ -90,8 +87,17 @@ func (m *member[O]) refresh(now time.Time) {
 
 // refresh carries s's standing to every ring it sits in.
 func (s *Slot[O]) refresh(now time.Time) {
+	s.chooseGranter()
 	for _, t := range s.seats {
 		t.ring.place(t, t.standing(now))
+	}
+}
+
+func (s *Slot[O]) chooseGranter() {
+	m := s.member
+	s.limited = m.credential.MaxConcurrency > 0
+	if s.granter = s.owner; !s.owned || s.limited || !m.rest.Until.IsZero() {
+		s.granter = m.owner
 	}
 }
 
