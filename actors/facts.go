@@ -3,6 +3,7 @@ package actors
 import (
 	"time"
 
+	"github.com/understudyhq/understudy/internal/affinity"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -46,7 +47,7 @@ type (
 	SessionBound struct {
 		Key        session.Key
 		Credential providers.CredentialID
-		Warm       *WarmList // that served it before; nil = none
+		Warm       *affinity.WarmList // that served it before; nil = none
 	}
 	// SessionExpired says that a session has no credential any more.
 	SessionExpired struct{ Key session.Key }

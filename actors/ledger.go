@@ -19,7 +19,7 @@ type (
 	subscribe    struct{ *subscription } // events flow until unsubscribe
 	unsubscribe  struct{ *subscription }
 	recorded     struct{ record *Record }
-	listRecords  struct{ limit int }  // answered with []*Record
+	listRecords  struct{ limit int } // answered with []*Record
 	findRecord   struct{ id string } // answered with *Record, nil if there is none
 )
 

@@ -11,10 +11,11 @@ import (
 
 // Messages the pins take. They answer whose.
 type (
-	// made says that things were made at a credential, for a client.
+	// made says that things were made at a place, for a client.
 	made struct {
-		keys  []pin.Key
-		place place
+		keys   []pin.Key
+		origin Origin
+		client string
 	}
 	// whose asks where things were made; it is answered with []Origin, in order.
 	whose struct {
@@ -25,55 +26,25 @@ type (
 	pinsDue struct{}
 )
 
-const (
-	// pinsKept bounds the pins that are remembered; the oldest are forgotten first.
-	pinsKept = 1 << 18
-	// pinTTL is how long one is remembered.
-	pinTTL = 30 * 24 * time.Hour
-	// placesKept bounds the memory that pins of one place share.
-	placesKept = 1 << 16
-)
-
-// place is where things were made, and for whom.
-type place struct {
-	origin Origin
-	client string
-}
-
-// pinned is one pin.
-type pinned struct {
-	place *place
-	at    int64 // Unix seconds
-}
-
 // pins remembers where things were made that exist there only: responses, conversations,
 // reasoning that is encrypted. It is one for all incarnations of its actor.
 type pins struct {
-	byKey  map[pin.Key]pinned
-	order  []datedKey // oldest first, from head on; some are outdated
-	head   int
-	places map[place]*place
-	alarm  stage.Alarm
+	book  *pin.Book[Origin]
+	alarm stage.Alarm
 }
 
-type datedKey struct {
-	key pin.Key
-	at  int64
-}
-
-func newPins() *pins {
-	return &pins{byKey: map[pin.Key]pinned{}, places: map[place]*place{}}
-}
+func newPins() *pins { return &pins{book: pin.NewBook[Origin]()} }
 
 // Receive is part of actor.Actor.
 func (p *pins) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case made:
-		p.made(c, msg, time.Now())
+		p.book.Add(msg.keys, msg.origin, msg.client, time.Now())
+		p.expire(c)
 	case whose:
 		c.Respond(p.whose(msg, time.Now()))
-	case pinsDue:
-		p.expire(c, time.Now())
+	case pinsDue, *actor.Started:
+		p.expire(c)
 	case *actor.Stopping, *actor.Restarting:
 		p.alarm.Cancel()
 	default:
@@ -81,65 +52,18 @@ func (p *pins) Receive(c actor.Context) {
 	}
 }
 
-func (p *pins) made(c actor.Context, msg made, now time.Time) {
-	at := now.Unix()
-	shared := p.shared(msg.place)
-	for _, key := range msg.keys {
-		old, known := p.byKey[key]
-		if known && old.place.client != msg.place.client {
-			continue // an id that somebody else has already cannot be taken over
-		}
-		p.byKey[key] = pinned{shared, at}
-		if !known || old.at != at {
-			p.order = append(p.order, datedKey{key, at})
-		}
-	}
-	p.expire(c, now)
-}
-
-// shared returns the one copy of a place.
-func (p *pins) shared(at place) *place {
-	if known, ok := p.places[at]; ok {
-		return known
-	}
-	if len(p.places) >= placesKept {
-		clear(p.places)
-	}
-	p.places[at] = &at
-	return &at
-}
-
-// expire forgets pins that are too old or too many.
-func (p *pins) expire(c actor.Context, now time.Time) {
-	before := now.Add(-pinTTL).Unix()
-	for p.head < len(p.order) {
-		oldest := p.order[p.head]
-		if oldest.at > before && len(p.byKey) <= pinsKept {
-			p.alarm.At(c, time.Unix(oldest.at, 0).Add(pinTTL), pinsDue{})
-			break
-		}
-		if known, ok := p.byKey[oldest.key]; ok && known.at == oldest.at {
-			delete(p.byKey, oldest.key)
-		}
-		p.head++
-	}
-	if p.head > len(p.order)/2 {
-		p.order = append([]datedKey(nil), p.order[p.head:]...)
-		p.head = 0
+func (p *pins) expire(c actor.Context) {
+	if next := p.book.Expire(time.Now()); !next.IsZero() {
+		p.alarm.At(c, next, pinsDue{})
 	}
 }
 
 func (p *pins) whose(msg whose, now time.Time) []Origin {
 	origins := make([]Origin, len(msg.keys))
 	for i, key := range msg.keys {
-		known, ok := p.byKey[key]
-		switch {
-		case !ok || now.Unix()-known.at > int64(pinTTL/time.Second):
-		case known.place.client != msg.client:
-			origins[i] = Origin{Foreign: true}
-		default:
-			origins[i] = known.place.origin
-		}
+		place, foreign, _ := p.book.Find(key, msg.client, now)
+		origins[i] = place
+		origins[i].Foreign = foreign
 	}
 	return origins
 }

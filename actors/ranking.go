@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/affinity"
 	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 )
@@ -81,7 +82,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 // rank returns the slot to try first: where state of the request lies, the session's own,
 // else the strategy's choice.
 func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
-	lead, at, known, isKnown := r.sessions.find(msg.Session)
+	lead, at, known, isKnown := r.sessions.Find(msg.Session)
 	ch := choice{session: lead}
 	var ok bool
 	if pin := msg.Pin; pin.Credential != "" {
@@ -111,7 +112,7 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 		return ch, false
 	}
 	if !lead.IsZero() {
-		r.sessions.pick(lead, ch.ID)
+		r.sessions.Pick(lead, ch.ID)
 		ch.tentative = true
 	}
 	if only {
@@ -129,20 +130,20 @@ func (ch choice) because(why Why) choice {
 
 // sessionSlot returns the ready slot that serves a session, is about to, or served it before.
 // Its binding was found under the lead at.
-func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known binding, msg acquire, now time.Time) (choice, bool) {
+func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known affinity.Binding, msg acquire, now time.Time) (choice, bool) {
 	var seat int32
 	var ok bool
-	if ch.pick, seat, ok = ring.Seated(known.bound, known.seat, msg.Tried, now); ok {
-		r.sessions.seated(at, seat)
+	if ch.pick, seat, ok = ring.Seated(known.Bound, known.Seat, msg.Tried, now); ok {
+		r.sessions.Seated(at, seat)
 		return ch.because(WhyBound), true
 	}
-	if ch.pick, seat, ok = ring.Seated(known.likely, known.seat, msg.Tried, now); ok {
-		r.sessions.follow(at, seat)
+	if ch.pick, seat, ok = ring.Seated(known.Likely, known.Seat, msg.Tried, now); ok {
+		r.sessions.Follow(at, seat)
 		ch.tentative = true
 		return ch.because(WhyBound), true
 	}
-	for _, w := range r.sessions.warmth(known, now) {
-		if ch.pick, _, ok = ring.Seated(w.Credential, known.seat, msg.Tried, now); ok {
+	for _, w := range known.Warm.Within(r.ttl, now) {
+		if ch.pick, _, ok = ring.Seated(w.Credential, known.Seat, msg.Tried, now); ok {
 			return ch.because(WhyWarm), true
 		}
 	}
@@ -153,7 +154,7 @@ func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known bindin
 // of its rests may be ahead of the facts about them.
 func (r *router) refused(c actor.Context, msg refused) {
 	g, now := msg.grant, time.Now()
-	r.sessions.abandoned(g.session, g.credential)
+	r.sessions.Abandoned(g.session, g.credential)
 	if g.tracked {
 		r.roster.Released(g.credential, now)
 	}
@@ -193,7 +194,7 @@ const maxRefusals = 8
 
 // lost takes back what was noted about a grant that came to nothing.
 func (r *router) lost(c actor.Context, g grant, now time.Time) {
-	r.sessions.abandoned(g.session, g.credential)
+	r.sessions.Abandoned(g.session, g.credential)
 	if g.tracked {
 		r.roster.Released(g.credential, now)
 	}

@@ -18,11 +18,11 @@ type Record struct {
 	FormatIn  providers.Format // the client's
 	FormatOut providers.Format // the upstream's; empty = nobody was asked
 	Operation providers.Operation
-	Asked     string           // the model as the client named it
-	Used      string           // the name it was served under: another one after a fallback
-	Source    session.Source   // what the session was recognised by; empty = no session
-	Session   session.Key      // hashed
-	Strategy  config.Strategy  // empty = nobody was asked
+	Asked     string          // the model as the client named it
+	Used      string          // the name it was served under: another one after a fallback
+	Source    session.Source  // what the session was recognised by; empty = no session
+	Session   session.Key     // hashed
+	Strategy  config.Strategy // empty = nobody was asked
 	Attempts  []AttemptRecord
 	Rejected  *Field // who was not ready when nobody was left; nil = it did not come to that
 	Dropped   int    // encrypted reasoning items left out, which the credential could not read

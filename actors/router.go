@@ -6,6 +6,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/affinity"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
@@ -113,7 +114,8 @@ const settleWithin = time.Second
 type router struct {
 	w        *wiring
 	roster   *roster.Roster[*actor.PID]
-	sessions *bindings
+	sessions *affinity.Bindings
+	ttl      time.Duration // of warm credentials
 	waiting  *waitRoom
 	alarm    stage.Alarm
 	// Until settled, requests are stashed: the roster is not complete yet.
@@ -129,7 +131,7 @@ type stashedAcquire struct {
 }
 
 func newRouter(w *wiring) actor.Actor {
-	return &router{w: w, roster: roster.New[*actor.PID](), sessions: newBindings(), waiting: newWaitRoom(), sessionsLeft: -1}
+	return &router{w: w, roster: roster.New[*actor.PID](), sessions: affinity.New(), waiting: newWaitRoom(), sessionsLeft: -1}
 }
 
 // Receive is part of actor.Actor.
@@ -150,15 +152,15 @@ func (r *router) Receive(c actor.Context) {
 	case SessionBound:
 		r.bound(c, msg)
 	case SessionExpired:
-		r.sessions.expired(msg.Key)
+		r.sessions.Expired(msg.Key)
 	case named:
-		r.sessions.directory.Set(msg.lead, msg.ids)
+		r.sessions.Named(msg.lead, msg.ids)
 	case abandoned:
-		r.sessions.abandoned(msg.key, msg.credential)
+		r.sessions.Abandoned(msg.key, msg.credential)
 	case listModels:
 		c.Respond(r.roster.Models(time.Now()))
 	case SessionsLost:
-		r.sessions.forget()
+		r.sessions.Forget()
 	case announced:
 		r.credentials = true
 		r.settleIfComplete(c)
@@ -201,7 +203,7 @@ func (r *router) learn(c actor.Context, now time.Time) {
 		r.roster.SetDown(msg.Credential, false, false, now)
 	case configure:
 		r.roster.SetStrategy(msg.settings.Routing.Strategy)
-		r.sessions.ttl = msg.settings.Routing.SessionAffinityTTL
+		r.ttl = msg.settings.Routing.SessionAffinityTTL
 	case modelsListed:
 		r.roster.List(msg.upstream, msg.models)
 	default:
@@ -246,7 +248,7 @@ func (r *router) settle(c actor.Context) {
 }
 
 func (r *router) bound(c actor.Context, msg SessionBound) {
-	r.sessions.bound(msg)
+	r.sessions.Bound(msg.Key, msg.Credential, msg.Warm)
 	if !r.settled && r.sessionsLeft > 0 {
 		r.sessionsLeft--
 		r.settleIfComplete(c)

@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/affinity"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -41,9 +42,9 @@ type sessionActor struct {
 	kind       *sessionKind
 	key        session.Key
 	credential providers.CredentialID
-	warm       *WarmList // credentials that served before; nil = none
-	lease      uint64    // that served last
-	usedAt     int64     // Unix nanoseconds
+	warm       *affinity.WarmList // credentials that served before; nil = none
+	lease      uint64             // that served last
+	usedAt     int64              // Unix nanoseconds
 	binds      uint32
 	alarm      func() // cancels the alarm
 }
@@ -91,7 +92,7 @@ func (s *sessionActor) bind(c actor.Context, msg bind) {
 		// An answer that came late moves nothing, but its credential is warm, and the router
 		// still counts on its pick.
 		if msg.credential != s.credential {
-			s.warm = s.warm.with(Warm{msg.credential, s.usedAt}, s.credential)
+			s.warm = s.warm.With(affinity.Warm{Credential: msg.credential, UsedAt: s.usedAt}, s.credential)
 		}
 		s.kind.w.tellRouter(s.view())
 		return
@@ -99,64 +100,29 @@ func (s *sessionActor) bind(c actor.Context, msg bind) {
 	s.lease = msg.lease
 	if s.credential != msg.credential {
 		if s.credential != "" {
-			s.warm = s.warm.with(Warm{s.credential, before}, msg.credential)
+			s.warm = s.warm.With(affinity.Warm{Credential: s.credential, UsedAt: before}, msg.credential)
 		}
 		s.credential = msg.credential
 		s.kind.w.tell(s.view())
 	}
 }
 
-// with returns the list with w in front and without a credential, which has become the bound
-// one.
-func (l *WarmList) with(w Warm, without providers.CredentialID) *WarmList {
-	next := &WarmList{w}
-	if l == nil {
-		return next
-	}
-	for _, old := range l {
-		if old.Credential != "" && old.Credential != w.Credential && old.Credential != without {
-			next[1] = old
-			break
-		}
-	}
-	return next
-}
-
 // unbind forgets a credential. A session that it served last goes to the one that served it
 // before or, if there is none, is free.
 func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
-	if id != s.credential && !s.warm.has(id) {
+	if id != s.credential && !s.warm.Has(id) {
 		return
 	}
-	s.warm = s.warm.without(id)
+	s.warm = s.warm.Without(id)
 	if id == s.credential {
 		if s.warm == nil {
 			s.leave(c)
 			return
 		}
 		s.credential = s.warm[0].Credential
-		s.warm = s.warm.without(s.credential)
+		s.warm = s.warm.Without(s.credential)
 	}
 	s.kind.w.tell(s.view())
-}
-
-func (l *WarmList) has(id providers.CredentialID) bool {
-	return l != nil && (l[0].Credential == id || l[1].Credential == id)
-}
-
-// without returns the list without a credential; nil if that leaves nothing.
-func (l *WarmList) without(id providers.CredentialID) *WarmList {
-	if !l.has(id) {
-		return l
-	}
-	next := WarmList{l[0]}
-	if l[0].Credential == id {
-		next[0] = l[1]
-	}
-	if next[0].Credential == "" {
-		return nil
-	}
-	return &next
 }
 
 // expire asks to be let go or, if the session was used meanwhile, sets the alarm for what

@@ -149,7 +149,7 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 func (s *System) Made(l Lease, client string, keys []pin.Key) {
 	c := l.Credential
 	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.Route()}
-	s.w.root.Send(s.w.pins, made{keys, place{origin, client}})
+	s.w.root.Send(s.w.pins, made{keys, origin, client})
 }
 
 // Origins returns where things were made, in order; the zero Origin for what is not known.

@@ -104,8 +104,12 @@ func TestRoster_ShortageCountsReasonsAndFindsTheSoonest(t *testing.T) {
 		},
 	}, ring.Shortage(tried, now))
 	require.Equal(t, Field{Strategy: "", Ready: 1, Rejected: []Rejection{
-		{"disabled", Disabled}, {"down", Failed}, {"failed", Failed}, {"resting", "resting:rate-limited"},
-		{"unauthorized", Unauthorized}, {"wide", "resting:rate-limited"},
+		{"disabled", Disabled},
+		{"down", Failed},
+		{"failed", Failed},
+		{"resting", "resting:rate-limited"},
+		{"unauthorized", Unauthorized},
+		{"wide", "resting:rate-limited"},
 	}}, *ring.Field())
 }
 
