@@ -2,33 +2,39 @@
 // actors and answers, for every request, which credential may be used now.
 //
 //	gateway            guardian: keeps the plan; ends the engine when a child cannot be kept alive
-//	├── ledger         counts, snapshots, subscribers
-//	├── router         Acquire -> rank -> hand over; refused -> next candidate
+//	├── ledger         counts, snapshots, records of requests, subscribers
+//	├── pins           where things were made that exist there only
+//	├── router         Acquire -> rank -> hand over; refused -> next candidate; lets requests wait
 //	├── sessions       one child for each binding; a lost one is simply made again
-//	│   └── session    which credential serves a session, and its TTL
+//	│   └── session    which credentials serve a session, and its TTL
 //	└── credentials    spawns, removes, respawns with backoff
-//	    └── credential one credential: its secret, its rest as a whole
+//	    └── credential one credential: its secret, its rest as a whole, how many leases it may have
 //	        └── model  one (credential, model): its cooldown and its leases; grants
 //
 // Owners own, the router only indexes: its read model may be stale, so it only ranks, and
 // a model that rests sends the grant back. One acquire is System -> router -> model -> the
-// asker; the first for a model goes by its credential, which spawns the model. One report is
-// System -> model, and from there facts go up to the credential, the router and the ledger.
+// asker; it goes by the credential where that has to decide: for the first lease of a model,
+// if its leases have a limit, and for a probe of its rest. One report is System -> model, and
+// from there facts go up to the credential, the router and the ledger. What only the router
+// can see, it tells the owner: that nobody else is left (spare).
 //
 //	actor        takes                                                        answers
 //	guardian     apply, planWanted, shutDown                                  apply
-//	router       acquire, refused, abandoned, joined, modelUp, modelDown,     denied, []ModelInfo
+//	router       acquire, forsaken, waited, refused, lostGrant, abandoned,    denied, []ModelInfo
+//	             released, load, unprobed, joined, modelUp, modelDown, named,
 //	             configure, modelsListed, listModels, announced,
 //	             sessionsAnnounced, settle, facts
 //	credentials  apply, applyDue, announce, modelsListed, respawn, retired,   applied
-//	             rotated
-//	credential   grant, wideOutcome, modelChanged, revive, wake,              rotated
+//	             rotated, accountOutcome
+//	credential   grant, freed, wideOutcome, modelChanged, revive, wake,       rotated
 //	             rotate, configure, announce, retire
-//	model        grant, report, wake, rotate, wideRested, configure,          Lease
+//	model        grant, report, spare, wake, rotate, wideRested, configure,   Lease
 //	             announce, retire
-//	sessions     Bind, expiring, lost, configure, announce, CredentialLeft    -
-//	session      Bind, expire, announce, CredentialLeft                       -
-//	ledger       every Fact, takeSnapshot, subscribe, unsubscribe             Snapshot
+//	sessions     Bind, expiring, lost, configure, announce, unbind            -
+//	session      bind, expire, announce, unbind                               -
+//	pins         made, whose, pinsDue                                         []Origin
+//	ledger       every Fact, recorded, listRecords, findRecord, takeSnapshot, Snapshot, []*Record,
+//	             subscribe, unsubscribe                                       *Record
 //
 // What an actor must not lose when it is restarted (rests, open leases) is kept in a memory
 // that its incarnations share and nobody else touches. Messages are on top of the file of

@@ -18,33 +18,16 @@ const notYet = "has no effect yet"
 
 // warnings lists the keys to warn about. A feature that arrives takes its rows with it.
 func warnings() []warning {
-	is := func(values ...string) func(reflect.Value) bool {
-		return func(v reflect.Value) bool {
-			for _, value := range values {
-				if v.String() == value {
-					return true
-				}
-			}
-			return false
-		}
-	}
+	isVertex := func(v reflect.Value) bool { return v.String() == KindVertex }
 	return []warning{
-		{"management.secret-key", notYet, nil},
-		{"management.allow-remote", notYet, nil},
+		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet, nil},
+		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet, nil},
 		{"credentials-dir", notYet, nil},
-		{"routing.strategy", notYet + " with this value; round-robin is used", is(string(Weighted), string(LeastLoaded))},
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
-		{"retry.rounds", notYet, nil},
-		{"retry.max-wait", notYet, nil},
 		{"logging.requests", notYet, nil},
-		{"providers[].kind", "has no adapter yet; its requests fail", is(KindVertex)},
+		{"providers[].kind", "has no adapter yet; its requests fail", isVertex},
 		{"providers[].proxy-url", notYet, nil},
-		{"providers[].models[].fallback", notYet, nil},
-		{"providers[].credentials[].account", notYet, nil},
-		{"providers[].credentials[].weight", notYet, func(v reflect.Value) bool { return !v.IsNil() && v.Elem().Int() != 1 }},
-		{"providers[].credentials[].priority", notYet, nil},
 		{"providers[].credentials[].websockets", notYet, nil},
-		{"providers[].credentials[].max-concurrency", notYet, nil},
 		{"providers[].credentials[].proxy-url", notYet, nil},
 	}
 }

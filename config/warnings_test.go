@@ -22,13 +22,15 @@ func TestWarnings_NameOnlyKeysThatExist(t *testing.T) {
 func TestWarnings_AreSilentAboutDefaultsAndWhatWorks(t *testing.T) {
 	t.Parallel()
 	c, err := Parse("c.yaml", []byte(`
-routing: {strategy: ff}
+routing: {strategy: wrr}
+retry: {rounds: 3, max-wait: 1s}
 providers:
   - name: a
     kind: simulator
     proxy-url: ""
     error-rules: [{status: 403, action: next}]
-    credentials: [{id: x, weight: 1, disable-cooldown: true, error-rules: [{body-contains: x, action: stop}]}]
+    models: [{name: m, fallback: n}]
+    credentials: [{id: x, weight: 2, account: y, priority: 1, max-concurrency: 3, disable-cooldown: true, error-rules: [{body-contains: x, action: stop}]}]
 `), nil)
 	require.NoError(t, err)
 	require.Empty(t, c.Warnings())
@@ -39,13 +41,13 @@ func TestWarnings_GiveThePathOfEachKey(t *testing.T) {
 	c, err := Parse("c.yaml", []byte(`
 routing: {claude-code-session-affinity: false}
 providers:
-  - {name: a, kind: vertex, credentials: [{api-key: k, priority: 1}]}
-  - {name: b, kind: openai, credentials: [{api-key: k, priority: 2}, {api-key: k}, {api-key: k, priority: 3}]}
+  - {name: a, kind: vertex, credentials: [{api-key: k, websockets: true}]}
+  - {name: b, kind: openai, credentials: [{api-key: k, websockets: true}, {api-key: k}, {api-key: k, websockets: true}]}
 `), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"routing.claude-code-session-affinity: is deprecated; use session-affinity",
 		"providers[0].kind: has no adapter yet; its requests fail",
-		"providers[0].credentials[0].priority and 2 more: has no effect yet",
+		"providers[0].credentials[0].websockets and 2 more: has no effect yet",
 	}, c.Warnings())
 }

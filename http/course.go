@@ -80,7 +80,7 @@ func (w *course) acquireFor(i int) actors.Acquire {
 
 // try spends leases under one name until one brings an answer or nobody is left.
 func (w *course) try(a actors.Acquire) (over bool, err error) {
-	max := w.in.settings.maxCredentials
+	limit := w.in.settings.maxCredentials
 	var tried []providers.CredentialID
 	hinted := true // every attempt told when to come again
 	var soonest time.Time
@@ -119,7 +119,7 @@ func (w *course) try(a actors.Acquire) (over bool, err error) {
 		if lease.Pooled && !wide {
 			a.Stay = lease.Credential.ID
 		}
-		if len(tried) == max {
+		if len(tried) == limit {
 			if a.Stay == "" {
 				return false, nil
 			}

@@ -37,7 +37,7 @@ type attempt struct {
 	watchdog     watchdog
 	beganAt      time.Time
 	sentAt       time.Time
-	firstByteAt  time.Time // zero = none came
+	firstByteAt  time.Time       // zero = none came
 	edited       [1]payload.Edit // room for the edit that most bodies need
 	dropped      int             // encrypted items left out
 }

@@ -29,9 +29,9 @@ type (
 		RequestID string         `json:"request_id"`
 	}
 	anthropicError struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
-		Code    string `json:"code"`
+		Type    string   `json:"type"`
+		Message string   `json:"message"`
+		Code    string   `json:"code"`
 		Details *details `json:"details,omitempty"`
 		*Cooldown
 	}
