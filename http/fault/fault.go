@@ -175,6 +175,12 @@ func OfAcquire(err error, now time.Time) *Error {
 }
 
 func noCredential(e *actors.NoCredentialError, now time.Time) *Error {
+	if e.RetryAfter <= 0 && e.Reasons["saturated"] > 0 {
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: "overloaded", RetryAfter: time.Second, Cause: e,
+			Message: fmt.Sprintf("All credentials for the model %q are busy.", e.Model),
+		}
+	}
 	if e.RetryAfter <= 0 {
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: "no_credential_available", Final: true, Cause: e,

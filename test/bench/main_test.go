@@ -79,11 +79,19 @@ func TestRun_MeasuresProxyAndGatewayInProcessesOfTheirOwn(t *testing.T) {
 
 func TestRun_MeasuresTheEngine(t *testing.T) {
 	t.Parallel()
-	s := settings{rounds: 2, operations: 20}
-	row, err := engineCost(t.Context(), s, 3, 7)
-	require.NoError(t, err)
+	c := &engineCase{row: engineRow{Credentials: 5, Resting: 2, Sessions: 7, Recorded: true}}
+	require.NoError(t, c.start(t.Context()))
+	defer c.engine.stop()
+	for range 2 {
+		require.NoError(t, c.measure(t.Context(), 20))
+	}
+	row := c.result(c)
 	require.Positive(t, row.WallNanoseconds.Min)
 	require.Positive(t, row.Allocations.Min)
+	require.InDelta(t, 1, row.CPURatio.Median, 0)
+	records, err := c.engine.Records(t.Context(), 100)
+	require.NoError(t, err)
+	require.Len(t, records, 40)
 }
 
 func TestRun_MeasuresSessions(t *testing.T) {

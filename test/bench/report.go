@@ -79,10 +79,10 @@ func printEngine(table io.Writer, rows []engineRow) {
 		return
 	}
 	fmt.Fprintln(table, "\nPer acquire + first byte + report, median of the rounds (lowest–highest)")
-	fmt.Fprintln(table, "credentials\tlive sessions\tns\tCPU ns\tallocations\tbytes allocated\t")
+	fmt.Fprintln(table, "credentials\tof them resting\tlive sessions\trecorded\tns\tCPU ns\tratio of CPU\tallocations\tbytes allocated\t")
 	for _, row := range rows {
-		fmt.Fprintf(table, "%d\t%d\t%s\t%s\t%.1f\t%.0f\t\n", row.Credentials, row.Sessions,
-			row.WallNanoseconds.text(0), row.CPUNanoseconds.text(0), row.Allocations.Median, row.AllocBytes.Median)
+		fmt.Fprintf(table, "%d\t%d\t%d\t%t\t%s\t%s\t%s\t%.1f\t%.0f\t\n", row.Credentials, row.Resting, row.Sessions, row.Recorded,
+			row.WallNanoseconds.text(0), row.CPUNanoseconds.text(0), row.CPURatio.text(2), row.Allocations.Median, row.AllocBytes.Median)
 	}
 }
 

@@ -21,14 +21,14 @@ func benchSessions(ctx context.Context, s settings, out *report) error {
 		return err
 	}
 	defer e.stop()
-	if err := e.lease(ctx, 1000, 0); err != nil {
+	if err := e.lease(ctx, 1000, 0, false); err != nil {
 		return err
 	}
 	if err := e.settle(ctx, 0); err != nil {
 		return err
 	}
 	before := ownMemory()
-	if err := e.lease(ctx, s.sessions, s.sessions); err != nil {
+	if err := e.lease(ctx, s.sessions, s.sessions, false); err != nil {
 		return err
 	}
 	if err := e.settle(ctx, s.sessions); err != nil {
