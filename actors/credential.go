@@ -209,6 +209,7 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 	}
 	memory.describe(a.credential)
 	memory.policy, memory.wide = a.settings.policy(a.credential), a.rest
+	memory.settleDown()
 	pid, err := c.SpawnNamed(modelProps(a.w, name, memory), name)
 	if err != nil {
 		panic(fmt.Errorf("spawn model %s: %w", name, err))

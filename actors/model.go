@@ -55,26 +55,33 @@ const (
 	modelIdleAfter = 10 * time.Minute
 )
 
-// modelMemory is what survives a model's actor: its state and its open leases.
+// modelMemory is what survives a model's actor: its state and its open leases. What every
+// lease needs comes first: with many credentials, the rest is in no cache.
 type modelMemory struct {
 	credential *providers.Credential
 	id         providers.CredentialID
-	policy     cooldown.Policy
-	wide       cooldown.State // the rest of the credential as a whole, as it told
-	state      cooldown.State
+	out        bool // the credential is disabled
+	retiring   bool
+	calm       bool   // neither state nor wide says anything
 	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
 	leases     openLeases
-	out        bool // the credential is disabled, or is retired
-	retiring   bool
+	state      cooldown.State
+	wide       cooldown.State // the rest of the credential as a whole, as it told
+	policy     cooldown.Policy
+}
+
+// blank reports whether nothing would be lost with m.
+func (m *modelMemory) blank() bool { return m.leases.len() == 0 && m.state == cooldown.State{} }
+
+// settleDown takes note of whether there is a state at all.
+func (m *modelMemory) settleDown() {
+	m.calm = m.state == cooldown.State{} && m.wide.Until.IsZero()
 }
 
 // describe takes over what the credential is now.
 func (m *modelMemory) describe(c *providers.Credential) {
 	m.credential, m.id, m.out = c, c.ID, c.Disabled
 }
-
-// blank reports whether nothing would be lost with m.
-func (m *modelMemory) blank() bool { return m.leases.len() == 0 && m.state == cooldown.State{} }
 
 // modelActor owns one (credential, model): its cooldown and its leases. It alone grants.
 type modelActor struct {
@@ -106,6 +113,7 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.rotate(c, msg.credential)
 	case wideRested:
 		m.wide = msg.state
+		m.settleDown()
 	case configure:
 		m.configure(c, msg.settings)
 	case spare:
@@ -132,7 +140,10 @@ func (m *modelActor) Receive(c actor.Context) {
 // router tries the next candidate.
 func (m *modelActor) grant(c actor.Context, g grant) {
 	now := time.Now()
-	own, wide := m.state.Resting(now), m.wide.Resting(now)
+	var own, wide bool
+	if !m.calm {
+		own, wide = m.state.Resting(now), m.wide.Resting(now)
+	}
 	probing := own && m.probe != 0
 	if m.out || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
@@ -174,7 +185,9 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 		return
 	}
 	now := time.Now()
-	m.judge(c, lease, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
+	if !m.calm || lease.probe || lease.wideProbe || !r.outcome.Plain() {
+		m.judge(c, lease, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
+	}
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.id})
 	}
@@ -227,6 +240,7 @@ func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt)
 func (m *modelActor) change(c actor.Context, next cooldown.State) {
 	old := m.state
 	m.state = next
+	m.settleDown()
 	if next.Until != old.Until || next.ProbeAt != old.ProbeAt || next.Held != old.Held || next.Ignored != old.Ignored {
 		c.Send(c.Parent(), modelChanged{m.name, next})
 		m.setAlarm(c)

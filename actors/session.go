@@ -12,13 +12,12 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// Messages a session takes, besides announce and unbind. It answers none.
+// Messages a session takes, besides Bind, announce and unbind. It answers none.
 type (
-	// bind is its parent's Bind: lead is its own key.
+	// bind is the first Bind: lead is the session's own key.
 	bind struct {
-		lead       session.Key
-		credential providers.CredentialID
-		lease      uint64
+		lead  session.Key
+		first Bind
 	}
 	expire struct{} // the session's own alarm
 	// lost tells the parent that a session stops without having asked.
@@ -63,8 +62,11 @@ func sessionProps(w *wiring, ttl *sessionTTL) *actor.Props {
 // Receive is part of actor.Actor.
 func (s *sessionActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
-	case bind:
+	case Bind:
 		s.bind(c, msg)
+	case bind:
+		s.key = msg.lead
+		s.bind(c, msg.first)
 	case expire:
 		s.expire(c)
 	case announce:
@@ -80,29 +82,28 @@ func (s *sessionActor) Receive(c actor.Context) {
 
 func (s *sessionActor) view() SessionBound { return SessionBound{s.key, s.credential, s.warm} }
 
-func (s *sessionActor) bind(c actor.Context, msg bind) {
+func (s *sessionActor) bind(c actor.Context, msg Bind) {
 	before := s.usedAt
-	s.key = msg.lead
 	s.binds++
 	s.usedAt = time.Now().UnixNano()
 	if s.alarm == nil {
 		s.alarm = stage.After(c, s.kind.ttl.get(), expire{})
 	}
-	if msg.lease < s.lease {
+	if msg.Lease < s.lease {
 		// An answer that came late moves nothing, but its credential is warm, and the router
 		// still counts on its pick.
-		if msg.credential != s.credential {
-			s.warm = s.warm.With(affinity.Warm{Credential: msg.credential, UsedAt: s.usedAt}, s.credential)
+		if msg.Credential != s.credential {
+			s.warm = s.warm.With(affinity.Warm{Credential: msg.Credential, UsedAt: s.usedAt}, s.credential)
 		}
 		s.kind.w.tellRouter(s.view())
 		return
 	}
-	s.lease = msg.lease
-	if s.credential != msg.credential {
+	s.lease = msg.Lease
+	if s.credential != msg.Credential {
 		if s.credential != "" {
-			s.warm = s.warm.With(affinity.Warm{Credential: s.credential, UsedAt: before}, msg.credential)
+			s.warm = s.warm.With(affinity.Warm{Credential: s.credential, UsedAt: before}, msg.Credential)
 		}
-		s.credential = msg.credential
+		s.credential = msg.Credential
 		s.kind.w.tell(s.view())
 	}
 }

@@ -111,7 +111,11 @@ func (s *sessionsActor) bind(c actor.Context, msg Bind) {
 	if ids := s.directory.Join(lead, keys.IDs); ids != nil {
 		c.Send(s.w.router, named{lead, ids})
 	}
-	c.Send(row.pid, bind{lead, msg.Credential, msg.Lease})
+	if ok {
+		c.Forward(row.pid) // it knows its lead
+		return
+	}
+	c.Send(row.pid, bind{lead, msg})
 }
 
 func (s *sessionsActor) broadcast(c actor.Context, msg any) {

@@ -85,6 +85,11 @@ func (o Outcome) Retryable() bool {
 	}
 }
 
+// Plain reports whether o is a success that says nothing more of the credential.
+func (o *Outcome) Plain() bool {
+	return o.Kind == Success && o.RetryAfter == 0 && o.Rest == 0
+}
+
 // Usage counts tokens as the upstream reports them. Zero = not reported.
 type Usage struct {
 	InputTokens      int64 // all input, cached included

@@ -125,6 +125,7 @@ type Credential struct {
 	ID             CredentialID
 	Upstream       *Upstream
 	Secret         Secret
+	Grant          Grant             // where the secret comes from, if it expires; nil = it is fixed
 	Account        string            // credentials of one account share limits; empty = its own
 	Transport      http.RoundTripper // shared by credentials with the same proxy; never nil
 	Headers        []Header          // added after the upstream's own

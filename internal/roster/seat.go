@@ -17,13 +17,13 @@ type Tried struct {
 // seat is one credential's place in one ring. Where a name stands for several models of an
 // upstream, they are a pool: the seat is ready while one of them is.
 type seat[O any] struct {
-	ring   *Ring[O]
-	at     int // position in the ring
 	id     providers.CredentialID
-	tier   int
-	member *member[O]
 	pool   []*Slot[O] // never empty
-	turn   int        // where the search for the pool's next one begins
+	at     int        // position in the ring
+	ring   *Ring[O]
+	member *member[O]
+	tier   int
+	turn   int // where the search for the pool's next one begins
 }
 
 // standing is the best of the pool's.

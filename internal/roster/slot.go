@@ -22,18 +22,19 @@ type member[O any] struct {
 	slots      map[string]*Slot[O]
 }
 
-// Slot is one (credential, upstream model).
+// Slot is one (credential, upstream model). What every pick needs comes first: with many
+// credentials, the rest is in no cache.
 type Slot[O any] struct {
-	member  *member[O]
 	model   string
-	owner   O    // of this model alone
-	owned   bool // owner is set; else the credential's owner stands in
-	down    bool // its owner is being restarted
-	rest    cooldown.State
-	probing bool // a probe of rest is under way
 	granter O    // who grants it now
 	limited bool // the credential's leases have a limit
+	owned   bool // owner is set; else the credential's owner stands in
+	down    bool // its owner is being restarted
+	probing bool // a probe of rest is under way
+	member  *member[O]
+	owner   O // of this model alone
 	seats   []*seat[O]
+	rest    cooldown.State
 }
 
 // standing says whether a candidate can be picked and, if not, why.
