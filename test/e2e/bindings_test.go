@@ -338,8 +338,10 @@ func TestAffinity_OtherChangesKeepTheBindings(t *testing.T) {
 		}
 		for name, change := range map[string]func(*config.Config){
 			"fill-first (AF41)": by(config.FillFirst), "least-loaded": by(config.LeastLoaded), "weighted": by(config.Weighted),
-			"reordered":    func(c *config.Config) { p := c.Providers[0].Credentials; p[0], p[2] = p[2], p[0] },
-			"a new one":    func(c *config.Config) { credentials(append(c.Providers[0].Credentials, config.Credential{ID: "0"})...)(c) },
+			"reordered": func(c *config.Config) { p := c.Providers[0].Credentials; p[0], p[2] = p[2], p[0] },
+			"a new one": func(c *config.Config) {
+				credentials(append(c.Providers[0].Credentials, config.Credential{ID: "0"})...)(c)
+			},
 			"priority":     func(c *config.Config) { c.Providers[0].Credentials[1].Priority = 9 },
 			"accounts":     each(func(c *config.Credential) { c.Account = "acme" }),
 			"concurrency":  each(func(c *config.Credential) { c.MaxConcurrency = 3 }),
