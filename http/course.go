@@ -97,8 +97,8 @@ func (w *course) acquireFor(i int) actors.Acquire {
 		return a
 	}
 	w.shunned = true
-	name := w.names[i]
-	a.Model, a.Suffix, a.Session = name, "", a.Session.For(name)
+	a.Model, a.Suffix = cutSuffix(w.names[i])
+	a.Session = a.Session.For(a.Model)
 	return a
 }
 
@@ -197,7 +197,9 @@ const saturated = "saturated"
 // learn adds fallbacks that the client's key may use to the names to try.
 func (w *course) learn(fallbacks []string) {
 	for _, name := range fallbacks {
-		if len(w.names) < maxNames && w.in.key.allows(name) && !slices.Contains(w.names, name) {
+		route, _ := cutSuffix(name)
+		allowed := w.in.key.allows(name) || w.in.key.allows(route)
+		if allowed && len(w.names) < maxNames && !slices.Contains(w.names, name) {
 			w.names, w.prospect = append(w.names, name), append(w.prospect, prospect{})
 		}
 	}

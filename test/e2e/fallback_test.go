@@ -141,6 +141,12 @@ func TestFallback_Chains(t *testing.T) {
 			"openai/m", 200,
 			[]string{"a m", "b m", "y n"},
 		},
+		"with a suffix": {
+			chain([]string{"n(low)"}, config.Model{Name: "n"}),
+			[]string{"m"},
+			"m", 200,
+			[]string{"a m", "b m", "y n(low)"},
+		},
 		"asked with a suffix": {
 			chain([]string{"n"}, config.Model{Name: "n"}),
 			[]string{"m(high)"},
@@ -152,6 +158,15 @@ func TestFallback_Chains(t *testing.T) {
 			[]string{"m"},
 			"m", 200,
 			[]string{"a m", "b m", "y n"},
+		},
+		"one in another format is passed over": {
+			with(chain([]string{"n", "openai/m2"}, config.Model{Name: "n"}), func(c *config.Config) {
+				c.Providers[1].Formats = []string{"openai-responses"}
+				c.Providers[0].Models = append(c.Providers[0].Models, config.Model{Name: "m2"})
+			}),
+			[]string{"m"},
+			"m", 200,
+			[]string{"a m", "b m", "a m2"},
 		},
 		"nobody has to fail": {
 			with(chain([]string{"n"}, config.Model{Name: "n"}), disabled),
