@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
@@ -229,6 +230,41 @@ func TestAffinity_AFirstBurstStaysTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A session whose credential is busy does not wait for it.
+func TestAffinity_ABusyCredentialLetsItsSessionGo(t *testing.T) {
+	t.Parallel()
+	script := func(q fake.Request) fake.Reply {
+		reply := answerTo(q)
+		if gjson.GetBytes(q.Body, "slow").Bool() {
+			reply.FirstDelay = time.Minute
+		}
+		return reply
+	}
+	adjust := with(sticky, wait(5*time.Second), func(c *config.Config) {
+		for i := range c.Providers[0].Credentials {
+			c.Providers[0].Credentials[i].MaxConcurrency = 1
+		}
+	})
+	inBubble(t, setup{script: script, adjust: adjust}, func(t *testing.T, r *rig) {
+		first := r.turn("s")[0]
+		slow := r.sendLater(r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m","slow":true}`, "X-Session-ID", "s"))
+		synctest.Wait()
+		before := time.Now()
+		second := r.turn("s")[0]
+		require.Zero(t, time.Since(before))
+		require.NotEqual(t, first, second)
+		require.Equal(t, []string{second}, r.turn("s"), "it is bound there now")
+		require.Equal(t, actors.WhyBound, r.why())
+		require.Equal(t, http.StatusOK, (<-slow).status)
+		require.Equal(t, []string{second}, r.turn("s"), "an earlier request takes it not back")
+		r.sendLater(r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m","slow":true}`, "X-Session-ID", "s"))
+		synctest.Wait()
+		require.Equal(t, []string{first}, r.turn("s"))
+		require.Equal(t, actors.WhyWarm, r.why())
+		time.Sleep(2 * time.Minute)
+	})
 }
 
 // AF35: under weighted, a weight of 0 takes the sessions away; another weight does not.

@@ -343,6 +343,41 @@ func TestLeastLoaded_GoesByWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+// What is under way stays counted when credentials come and go.
+func TestLeastLoaded_KeepsCountOverChanges(t *testing.T) {
+	t.Parallel()
+	script := func(q fake.Request) fake.Reply {
+		reply := answerTo(q)
+		reply.FirstDelay = time.Minute
+		return reply
+	}
+	inBubble(t, setup{script: script, adjust: by(config.LeastLoaded)}, func(t *testing.T, r *rig) {
+		ask := func(n int) []string {
+			before := len(r.served())
+			for range n {
+				r.sendLater(r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m"}`))
+				synctest.Wait()
+			}
+			return r.served()[before:]
+		}
+		ask(3)
+		four := func(c *config.Config) {
+			credentials(append(c.Providers[0].Credentials, config.Credential{ID: "0"})...)(c)
+		}
+		r.apply(four)
+		require.Equal(t, []string{"0"}, ask(1), "the one that is idle")
+		requireSpread(t, ask(4))
+		r.apply(func(c *config.Config) {
+			four(c)
+			c.Providers[0].Credentials[1].Priority = 1 // b
+		})
+		require.Equal(t, []string{"b", "b"}, ask(2), "a new tier")
+		r.apply(four)
+		require.Equal(t, map[string]int{"a": 2, "c": 2, "0": 2}, count(ask(6)), "b is busy")
+		time.Sleep(2 * time.Minute)
+	})
+}
+
 // A new strategy counts for the next pick; who is being served notices nothing.
 func TestST26_TheStrategyChangesWhileRequestsRun(t *testing.T) {
 	t.Parallel()
