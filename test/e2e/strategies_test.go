@@ -115,7 +115,7 @@ func TestST17_TwoLevels(t *testing.T) {
 		}
 		require.Equal(t, "resting", r.view("x3").Status)
 		served = r.turns("m", 8)
-		require.Equal(t, 4, len(inside(served, q)), "an account with one less has as many turns: %v", served)
+		require.Len(t, inside(served, q), 4, "an account with one less has as many turns: %v", served)
 		requireCycle(t, p[1:], inside(served, p))
 	})
 }
