@@ -108,10 +108,14 @@ func (l Lease) Tried(wide bool) Tried {
 
 // Route is the name that the client used, or that of a fallback.
 func (l Lease) Route() string {
-	if l.asked == nil {
+	switch {
+	case l.asked == nil:
 		return ""
+	case l.Suffix == "": // what looks like one is part of a configured name, if there is any
+		return l.asked.Model + l.asked.Suffix
+	default:
+		return l.asked.Model
 	}
-	return l.asked.Model
 }
 
 // LogValue leaves out everything that does not belong in a log.

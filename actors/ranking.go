@@ -57,7 +57,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 		return false
 	}
 	ring.Wake(now)
-	field := ring.Field() // before the pick changes it
+	field := ring.Field(msg.Tried, now) // before the pick changes it
 	chosen, ok := r.rank(ring, msg, now)
 	if !ok {
 		return false
@@ -244,7 +244,7 @@ func (r *router) outlook(msg acquire, now time.Time) (due time.Time, waits bool,
 	}
 	none := &NoCredentialError{
 		Model: msg.Model + msg.Suffix, Provider: e.Provider, RetryAfter: e.RetryAfter, Reasons: e.Reasons,
-		Field: ring.Field(), Fallbacks: fallbacks,
+		Field: ring.Field(msg.Tried, now), Fallbacks: fallbacks,
 	}
 	waits = msg.Wait > 0 && (len(fallbacks) == 0 || msg.LastResort)
 	if msg.NotBefore.After(now) {

@@ -19,7 +19,7 @@ type (
 		lead  session.Key
 		first Bind
 	}
-	expire struct{} // the session's own alarm
+	expire struct{} // the session's own alarm, or its parent's word that the TTL is shorter
 	// lost tells the parent that a session stops without having asked.
 	lost struct {
 		key session.Key
@@ -129,7 +129,11 @@ func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
 // expire asks to be let go or, if the session was used meanwhile, sets the alarm for what
 // is left: one timer per session, and none to reset per request.
 func (s *sessionActor) expire(c actor.Context) {
+	if s.alarm == nil {
+		return // it has asked already
+	}
 	if left := s.kind.ttl.get() - time.Duration(time.Now().UnixNano()-s.usedAt); left > 0 {
+		s.alarm() // it may not be what has brought this
 		s.alarm = stage.After(c, left, expire{})
 		return
 	}

@@ -110,7 +110,27 @@ func TestRoster_ShortageCountsReasonsAndFindsTheSoonest(t *testing.T) {
 		{"resting", "resting:rate-limited"},
 		{"unauthorized", Unauthorized},
 		{"wide", "resting:rate-limited"},
-	}}, *ring.Field())
+	}}, *ring.Field(nil, now))
+}
+
+func TestRing_FieldTellsWhatWasTried(t *testing.T) {
+	t.Parallel()
+	x := New[int]()
+	u := upstream("u", providers.Model{Name: "m"})
+	for i, id := range []string{"high", "low1", "low2", "lowest"} {
+		c := credential(u, id)
+		c.Priority = [...]int{2, 1, 1, 0}[i]
+		x.Join(c, 1, i)
+	}
+	ring := x.Ring("m", providers.OpenAIChat, now)
+	whole := ring.Field(nil, now)
+	require.Equal(t, Field{Ready: 4, Rejected: []Rejection{{"low1", LowerTier}, {"low2", LowerTier}, {"lowest", LowerTier}}}, *whole)
+	require.Same(t, whole, ring.Field([]Tried{{Credential: "elsewhere"}}, now))
+	require.Equal(t, Field{Ready: 3, Rejected: []Rejection{{"high", AlreadyTried}, {"lowest", LowerTier}}}, *ring.Field([]Tried{{"high", "m"}}, now))
+	require.Equal(t, Field{Ready: 2, Rejected: []Rejection{{"high", AlreadyTried}, {"low2", AlreadyTried}, {"lowest", LowerTier}}},
+		*ring.Field([]Tried{{"high", "m"}, {Credential: "low2"}, {"high", ""}}, now))
+	x.Rest("high", "m", resting(time.Minute), now)
+	require.Equal(t, Field{Ready: 3, Rejected: []Rejection{{"high", "resting:rate-limited"}, {"lowest", LowerTier}}}, *ring.Field([]Tried{{"high", "m"}}, now))
 }
 
 func TestRing_FieldIsBounded(t *testing.T) {
@@ -128,7 +148,7 @@ func TestRing_FieldIsBounded(t *testing.T) {
 			x.Rest(c.ID, "m", resting(time.Hour), now)
 		}
 	}
-	f := x.Ring("m", providers.OpenAIChat, now).Field()
+	f := x.Ring("m", providers.OpenAIChat, now).Field(nil, now)
 	require.Len(t, f.Rejected, 16)
 	require.Equal(t, 26, f.Ready)
 	require.Equal(t, 4+10+13-16, f.More, "excluded, resting, of the lower tier, but for those that are listed")

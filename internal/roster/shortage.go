@@ -1,6 +1,11 @@
 package roster
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/understudyhq/understudy/providers"
+)
 
 // Shortage says why nobody can serve, and how long that lasts.
 type Shortage struct {
@@ -37,42 +42,77 @@ func (e *Shortage) tell(until, now time.Time) {
 	}
 }
 
-// Field returns what a pick from r is made from now.
-func (r *Ring[O]) Field() *Field {
-	if r.field != nil {
-		return r.field
+// Field returns what a pick from r is made from now, for a request that has tried some
+// already.
+func (r *Ring[O]) Field(tried []Tried, now time.Time) *Field {
+	if gone := r.gone(tried, now); gone != nil {
+		return r.describe(gone)
 	}
-	f := &Field{Strategy: r.roster.strategy, Ready: r.ready}
-	for i, ok := r.out.Next(0); ok && len(f.Rejected) < maxRejections; i, ok = r.out.Next(i + 1) {
-		f.Rejected = append(f.Rejected, Rejection{r.seats[i].member.credential.ID, r.standings[i].reason})
+	if r.field == nil {
+		r.field = r.describe(nil)
 	}
-	lower := r.lowerTiers(f)
-	for _, e := range r.excluded {
-		if len(f.Rejected) < maxRejections {
-			f.Rejected = append(f.Rejected, e)
+	return r.field
+}
+
+// gone returns the seats that are ready, but of which all was tried.
+func (r *Ring[O]) gone(tried []Tried, now time.Time) []int32 {
+	var gone []int32
+	for _, t := range tried {
+		i, known := r.at[t.Credential]
+		if known && r.standings[i].ready && !slices.Contains(gone, i) && !r.seats[i].untried(tried, now) {
+			gone = append(gone, i)
 		}
 	}
-	f.More = r.out.Len() + lower + r.lists - len(f.Rejected)
-	r.field = f
+	return gone
+}
+
+// describe makes a Field, for which the seats in gone are tried.
+func (r *Ring[O]) describe(gone []int32) *Field {
+	f := &Field{Strategy: r.roster.strategy, Ready: r.ready - len(gone)}
+	reject := func(id providers.CredentialID, why Reason) {
+		if len(f.Rejected) < maxRejections {
+			f.Rejected = append(f.Rejected, Rejection{id, why})
+		}
+	}
+	for _, i := range gone {
+		reject(r.seats[i].member.credential.ID, AlreadyTried)
+	}
+	for i, ok := r.out.Next(0); ok && len(f.Rejected) < maxRejections; i, ok = r.out.Next(i + 1) {
+		reject(r.seats[i].member.credential.ID, r.standings[i].reason)
+	}
+	lower := r.lowerTiers(gone, reject)
+	for _, e := range r.excluded {
+		reject(e.Credential, e.Reason)
+	}
+	f.More = len(gone) + r.out.Len() + lower + r.lists - len(f.Rejected)
 	return f
 }
 
-// lowerTiers lists candidates that are ready, but below the tier that is picked from, and
+// lowerTiers rejects candidates that are ready, but below the tier that is picked from, and
 // returns how many there are.
-func (r *Ring[O]) lowerTiers(f *Field) int {
+func (r *Ring[O]) lowerTiers(gone []int32, reject func(providers.CredentialID, Reason)) int {
+	left := func(t int) int {
+		n := r.tiers[t].picker.Ready()
+		for _, i := range gone {
+			if r.seats[i].tier == t {
+				n--
+			}
+		}
+		return n
+	}
 	best, ok := r.open.Next(0)
+	for ok && left(best) == 0 {
+		best, ok = r.open.Next(best + 1)
+	}
 	if !ok {
 		return 0
 	}
-	lower := r.ready - r.tiers[best].picker.Ready()
-	for i := range r.seats[r.tiers[best].first:] {
-		// A glance at the next ones is enough: the rest are counted.
-		if i += r.tiers[best].first; len(f.Rejected) >= maxRejections || i > r.tiers[best].first+4*maxRejections {
-			break
-		}
-		if t := &r.seats[i]; t.tier != best && r.standings[i].ready {
-			f.Rejected = append(f.Rejected, Rejection{t.member.credential.ID, LowerTier})
+	// A glance at the next ones is enough: the rest are counted.
+	from := r.tiers[best].first
+	for i := from; i < len(r.seats) && i <= from+4*maxRejections; i++ {
+		if t := &r.seats[i]; t.tier != best && r.standings[i].ready && !slices.Contains(gone, int32(i)) {
+			reject(t.member.credential.ID, LowerTier)
 		}
 	}
-	return lower
+	return r.ready - len(gone) - left(best)
 }
