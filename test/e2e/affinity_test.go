@@ -46,6 +46,7 @@ func (r *rig) play(turns ...turn) []string {
 	r.t.Helper()
 	before := len(r.upstream.Requests())
 	for i, turn := range turns {
+		r.settle()
 		body := strings.Replace(turn.body, "MARK", fmt.Sprint("opening ", before+i), 1)
 		var header []string
 		if turn.header != "" {

@@ -71,6 +71,7 @@ func (r *rig) turns(model string, n int) []string {
 	r.t.Helper()
 	before := len(r.upstream.Requests())
 	for range n {
+		r.settle()
 		require.Equal(r.t, http.StatusOK, r.chat(model).status)
 	}
 	return r.served()[before:]

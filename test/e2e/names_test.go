@@ -202,14 +202,15 @@ func TestAL16_WhatIsExcludedIsNeitherListedNorServed(t *testing.T) {
 // Who is left out by a list is told in the record.
 func TestAL16_TheRecordTellsWhoseListsLeaveTheModelOut(t *testing.T) {
 	t.Parallel()
-	r := start(t, setup{bubble: true, adjust: func(c *config.Config) {
+	inBubble(t, setup{adjust: func(c *config.Config) {
 		c.Providers[0].Credentials[0].ExcludeModels = []string{"*"}
 		c.Providers[0].Credentials[1].Models = []string{"n"}
-	}})
-	require.Equal(t, []string{"c"}, r.turns("m", 1))
-	field := r.lastRecord().Attempts[0].Field
-	require.Equal(t, 1, field.Ready)
-	require.Equal(t, []roster.Rejection{{Credential: "a", Reason: "excluded-model"}, {Credential: "b", Reason: "excluded-model"}}, field.Rejected)
+	}}, func(t *testing.T, r *rig) {
+		require.Equal(t, []string{"c"}, r.turns("m", 1))
+		field := r.lastRecord().Attempts[0].Field
+		require.Equal(t, 1, field.Ready)
+		require.Equal(t, []roster.Rejection{{Credential: "a", Reason: "excluded-model"}, {Credential: "b", Reason: "excluded-model"}}, field.Rejected)
+	})
 }
 
 // A model is shown while somebody can serve it, if not now, then after a rest.
