@@ -175,9 +175,17 @@ func (in *inbound) unserved(last *failure, err error) error {
 
 // refusal is what a client is told about an error of Pool.Acquire.
 func (in *inbound) refusal(err error) error {
-	var pin *actors.PinError
-	if errors.As(err, &pin) && in.call != nil {
-		return in.call.pinLost()
+	var (
+		lost    *actors.PinError
+		unknown *actors.UnknownModelError
+		format  *actors.FormatError
+	)
+	switch c := in.call; {
+	case c == nil:
+	case errors.As(err, &lost):
+		return c.pinLost()
+	case c.resource != "" && (errors.As(err, &unknown) || errors.As(err, &format)):
+		return c.pinLost() // the client has named no model that could be wrong
 	}
 	return fault.OfAcquire(err, time.Now())
 }
