@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -193,7 +194,7 @@ func TestPins_AMakerMayLeaveWhileItIsWaitedFor(t *testing.T) {
 		began := time.Now()
 		lost := make(chan answer)
 		go func() { lost <- p.refer(maker, 1) }()
-		time.Sleep(10 * time.Second)
+		synctest.Wait() // for it to wait
 		p.reconfigure(func(c *config.Config) { c.Providers[0].Credentials = without(c.Providers[0].Credentials, maker) })
 		got := <-lost
 		require.Equal(t, http.StatusNotFound, got.status, "%s", got.body)
