@@ -56,8 +56,8 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 		return false
 	}
 	ring.Wake(now)
-	field := ring.Field() // before the pick changes it
-	chosen, ok := r.rank(ring, msg, now)
+	field := ring.Field(msg.Tried, now) // before the pick changes it
+	chosen, ok := r.rank(ring, field, msg, now)
 	if !ok {
 		return false
 	}
@@ -80,7 +80,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 
 // rank returns the slot to try first: where state of the request lies, the session's own,
 // else the strategy's choice.
-func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
+func (r *router) rank(ring *ring, field *Field, msg acquire, now time.Time) (choice, bool) {
 	lead, at, known, isKnown := r.sessions.find(msg.Session)
 	ch := choice{session: lead}
 	var ok bool
@@ -106,7 +106,6 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 			return found, true
 		}
 	}
-	only := ring.Ready() == 1
 	if ch.pick, ok = ring.Pick(msg.Tried, now); !ok {
 		return ch, false
 	}
@@ -114,7 +113,7 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 		r.sessions.pick(lead, ch.Credential())
 		ch.tentative = true
 	}
-	if only {
+	if field.Ready == 1 {
 		return ch.because(WhyOnly), true
 	}
 	return ch.because(WhyStrategy), true
@@ -243,7 +242,7 @@ func (r *router) outlook(msg acquire, now time.Time) (due time.Time, waits bool,
 	}
 	none := &NoCredentialError{
 		Model: msg.Model + msg.Suffix, Provider: e.Provider, RetryAfter: e.RetryAfter, Reasons: e.Reasons,
-		Field: ring.Field(), Fallbacks: fallbacks,
+		Field: ring.Field(msg.Tried, now), Fallbacks: fallbacks,
 	}
 	waits = msg.Wait > 0 && (len(fallbacks) == 0 || msg.LastResort)
 	if msg.NotBefore.After(now) {
