@@ -45,6 +45,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 		case over:
 			return err
 		case w.attempts == 0 || round >= in.settings.rounds || in.ctx.Err() != nil:
+			in.rejected = rejected(w.denied)
 			return in.unserved(w.last, w.denied)
 		}
 	}
@@ -85,9 +86,10 @@ func (w *course) try(a actors.Acquire) (over bool, err error) {
 	hinted := true // every attempt told when to come again
 	var soonest time.Time
 	for {
+		asked := time.Now()
 		lease, err := w.server.pool.Acquire(w.in.ctx, a)
 		if err != nil {
-			w.deny(a, err)
+			w.deny(a, err, time.Since(asked))
 			if hinted && len(tried) > 0 && soonest.After(w.notBefore) {
 				w.notBefore = soonest
 			}
@@ -134,17 +136,27 @@ func (w *course) spend(waited time.Duration) {
 	w.left = max(0, w.left-waited)
 }
 
-// deny takes note of a name that has nobody more.
-func (w *course) deny(a actors.Acquire, err error) {
+// deny takes note of a name that has nobody more, which it took a while to hear.
+func (w *course) deny(a actors.Acquire, err error, took time.Duration) {
 	var none *actors.NoCredentialError
 	if errors.As(err, &none) {
 		w.spend(none.Waited)
 		w.learn(none.Fallbacks)
-		w.in.rejected = none.Field
+	} else if w.in.ctx.Err() != nil { // nobody tells how much of that was waiting
+		w.spend(took)
 	}
 	if a.Model == w.names[0] {
 		w.denied = err
 	}
+}
+
+// rejected returns who was not ready when nobody was left; nil = err does not tell.
+func rejected(err error) *actors.Field {
+	var none *actors.NoCredentialError
+	if errors.As(err, &none) {
+		return none.Field
+	}
+	return nil
 }
 
 // learn adds fallbacks that the client's key may use to the names to try.
