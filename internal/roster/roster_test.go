@@ -326,6 +326,8 @@ func TestRing_FellowsShareAnAccount(t *testing.T) {
 	require.False(t, known, "gone")
 	_, ok = x.Ring("m", providers.OpenAIChat, now).Fellow("d", "u", "", nil, now)
 	require.True(t, ok)
+	_, ok = x.Ring("m", providers.OpenAIChat, now).Fellow("d", "another", "", nil, now)
+	require.False(t, ok, "it had that id, but was somebody else")
 }
 
 func TestRoster_ModelsHideWhatNobodyCanServe(t *testing.T) {
