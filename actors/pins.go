@@ -30,6 +30,8 @@ const (
 	pinsKept = 1 << 18
 	// pinTTL is how long one is remembered.
 	pinTTL = 30 * 24 * time.Hour
+	// minOrder is how many outdated entries are not worth a thought.
+	minOrder = 64
 	// placesKept bounds the memory that pins of one place share.
 	placesKept = 1 << 16
 )
@@ -123,10 +125,22 @@ func (p *pins) expire(c actor.Context, now time.Time) {
 		}
 		p.head++
 	}
-	if p.head > len(p.order)/2 {
-		p.order = append([]datedKey(nil), p.order[p.head:]...)
-		p.head = 0
+	p.tidy()
+}
+
+// tidy frees the memory of what is outdated in order, when that is most of it: a conversation
+// that is gone on from leaves an entry behind each time.
+func (p *pins) tidy() {
+	if len(p.order) <= 2*len(p.byKey)+minOrder {
+		return
 	}
+	order := make([]datedKey, 0, len(p.byKey))
+	for _, d := range p.order[p.head:] {
+		if known, ok := p.byKey[d.key]; ok && known.at == d.at {
+			order = append(order, d)
+		}
+	}
+	p.order, p.head = order, 0
 }
 
 func (p *pins) whose(msg whose, now time.Time) []Origin {
