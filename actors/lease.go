@@ -54,7 +54,7 @@ type Origin struct {
 	Credential providers.CredentialID // empty = not known
 	Upstream   string
 	Account    string // empty = the credential is alone
-	Model      string // the name the client used
+	Model      string // the name the client used, reasoning suffix included
 	// Foreign means that it was made for another client, who alone may use it.
 	Foreign bool
 }

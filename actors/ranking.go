@@ -58,7 +58,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 	}
 	ring.Wake(now)
 	field := ring.Field(msg.Tried, now) // before the pick changes it
-	chosen, ok := r.rank(ring, msg, now)
+	chosen, ok := r.rank(ring, field, msg, now)
 	if !ok {
 		return false
 	}
@@ -81,7 +81,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 
 // rank returns the slot to try first: where state of the request lies, the session's own,
 // else the strategy's choice.
-func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
+func (r *router) rank(ring *ring, field *Field, msg acquire, now time.Time) (choice, bool) {
 	lead, at, known, isKnown := r.sessions.Find(msg.Session)
 	ch := choice{session: lead}
 	var ok bool
@@ -107,7 +107,6 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 			return found, true
 		}
 	}
-	only := ring.Ready() == 1
 	if ch.pick, ok = ring.Pick(msg.Tried, now); !ok {
 		return ch, false
 	}
@@ -115,7 +114,7 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 		r.sessions.Pick(lead, ch.ID)
 		ch.tentative = true
 	}
-	if only {
+	if field.Ready == 1 {
 		return ch.because(WhyOnly), true
 	}
 	return ch.because(WhyStrategy), true

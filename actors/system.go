@@ -148,7 +148,10 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // at that credential's account.
 func (s *System) Made(l Lease, client string, keys []pin.Key) {
 	c := l.Credential
-	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.Route()}
+	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account}
+	if l.asked != nil {
+		origin.Model = l.asked.Model + l.asked.Suffix // some names are configured with theirs
+	}
 	s.w.root.Send(s.w.pins, made{keys, origin, client})
 }
 

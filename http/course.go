@@ -53,6 +53,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 		case over:
 			return err
 		case w.attempts == 0 || round >= in.settings.rounds || in.ctx.Err() != nil:
+			in.rejected = rejected(w.denied)
 			return in.unserved(w.last, w.denied)
 		}
 	}
@@ -109,9 +110,10 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 	hinted := true // every attempt told when to come again
 	var soonest time.Time
 	for {
+		asked := time.Now()
 		lease, err := w.server.pool.Acquire(w.in.ctx, a)
 		if err != nil {
-			w.deny(i, err)
+			w.deny(i, err, time.Since(asked))
 			if len(tried) > 0 && hinted {
 				w.prospect[i].wait(soonest)
 			}
@@ -159,8 +161,8 @@ func (w *course) spend(waited time.Duration) {
 	w.left = max(0, w.left-waited)
 }
 
-// deny takes note of a name that has nobody more.
-func (w *course) deny(i int, err error) {
+// deny takes note of a name that has nobody more, which it took a while to hear.
+func (w *course) deny(i int, err error, took time.Duration) {
 	if i == 0 {
 		w.denied = err
 	}
@@ -168,12 +170,14 @@ func (w *course) deny(i int, err error) {
 	*p = prospect{notBefore: p.notBefore}
 	var none *actors.NoCredentialError
 	if !errors.As(err, &none) {
+		if w.in.ctx.Err() != nil { // nobody tells how much of that was waiting
+			w.spend(took)
+		}
 		return
 	}
 	w.spend(none.Waited)
 	w.learn(none.Fallbacks)
 	w.shunned = w.shunned || len(none.Fallbacks) > 0
-	w.in.rejected = none.Field
 	p = &w.prospect[i]
 	p.in = none.RetryAfter
 	p.back = p.in > 0 || none.Reasons[saturated] > 0
@@ -193,6 +197,15 @@ func (p *prospect) wait(until time.Time) {
 
 // saturated is what keeps a candidate out that is only busy.
 const saturated = "saturated"
+
+// rejected returns who was not ready when nobody was left; nil = err does not tell.
+func rejected(err error) *actors.Field {
+	var none *actors.NoCredentialError
+	if errors.As(err, &none) {
+		return none.Field
+	}
+	return nil
+}
 
 // learn adds fallbacks that the client's key may use to the names to try.
 func (w *course) learn(fallbacks []string) {
@@ -224,9 +237,17 @@ func (in *inbound) unserved(last *failure, err error) error {
 
 // refusal is what a client is told about an error of Pool.Acquire.
 func (in *inbound) refusal(err error) error {
-	var pin *actors.PinError
-	if errors.As(err, &pin) && in.call != nil {
-		return in.call.pinLost()
+	var (
+		lost    *actors.PinError
+		unknown *actors.UnknownModelError
+		format  *actors.FormatError
+	)
+	switch c := in.call; {
+	case c == nil:
+	case errors.As(err, &lost):
+		return c.pinLost()
+	case c.resource != "" && (errors.As(err, &unknown) || errors.As(err, &format)):
+		return c.pinLost() // the client has named no model that could be wrong
 	}
 	return fault.OfAcquire(err, time.Now())
 }

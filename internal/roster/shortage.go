@@ -42,77 +42,88 @@ func (e *Shortage) tell(until, now time.Time) {
 	}
 }
 
-// Field returns what a pick from r is made from now, for a request that has tried some
-// already.
+// Field returns what a pick from r is made from now, by a request that has tried some. Ready
+// are then the others, and what was tried is rejected for that, whatever else there is.
 func (r *Ring[O]) Field(tried []Tried, now time.Time) *Field {
-	if gone := r.gone(tried, now); gone != nil {
-		return r.describe(gone)
+	if len(tried) == 0 {
+		if r.field == nil {
+			r.field = r.newField(nil)
+		}
+		return r.field
 	}
-	if r.field == nil {
-		r.field = r.describe(nil)
-	}
-	return r.field
-}
-
-// gone returns the seats that are ready, but of which all was tried.
-func (r *Ring[O]) gone(tried []Tried, now time.Time) []int32 {
-	var gone []int32
+	var gone []int
 	for _, t := range tried {
-		i, known := r.at[t.Credential]
-		if known && r.standings[i].ready && !slices.Contains(gone, i) && !r.seats[i].untried(tried, now) {
-			gone = append(gone, i)
+		if i, ok := r.at[t.Credential]; ok && !r.seats[i].untried(tried, now) && !slices.Contains(gone, int(i)) {
+			gone = append(gone, int(i))
 		}
 	}
-	return gone
+	slices.Sort(gone)
+	return r.newField(gone)
 }
 
-// describe makes a Field, for which the seats in gone are tried.
-func (r *Ring[O]) describe(gone []int32) *Field {
-	f := &Field{Strategy: r.roster.strategy, Ready: r.ready - len(gone)}
-	reject := func(id providers.CredentialID, why Reason) {
-		if len(f.Rejected) < maxRejections {
-			f.Rejected = append(f.Rejected, Rejection{id, why})
-		}
-	}
+// newField makes a field for a request that has tried the seats at gone.
+func (r *Ring[O]) newField(gone []int) *Field {
+	f := &Field{Strategy: r.roster.strategy, Ready: r.ready}
+	outside := r.out.Len()
 	for _, i := range gone {
-		reject(r.seats[i].member.credential.ID, AlreadyTried)
+		f.reject(r.seats[i].member.credential.ID, AlreadyTried)
+		if r.standings[i].ready {
+			f.Ready--
+			outside++
+		}
 	}
 	for i, ok := r.out.Next(0); ok && len(f.Rejected) < maxRejections; i, ok = r.out.Next(i + 1) {
-		reject(r.seats[i].member.credential.ID, r.standings[i].reason)
+		if !slices.Contains(gone, i) {
+			f.reject(r.seats[i].member.credential.ID, r.standings[i].reason)
+		}
 	}
-	lower := r.lowerTiers(gone, reject)
+	lower := r.lowerTiers(f, gone)
 	for _, e := range r.excluded {
-		reject(e.Credential, e.Reason)
+		f.reject(e.Credential, e.Reason)
 	}
-	f.More = len(gone) + r.out.Len() + lower + r.lists - len(f.Rejected)
+	f.More = outside + lower + r.lists - len(f.Rejected)
 	return f
 }
 
-// lowerTiers rejects candidates that are ready, but below the tier that is picked from, and
+// reject lists one that cannot be picked, if there is room.
+func (f *Field) reject(id providers.CredentialID, why Reason) {
+	if len(f.Rejected) < maxRejections {
+		f.Rejected = append(f.Rejected, Rejection{id, why})
+	}
+}
+
+// lowerTiers lists candidates that are ready, but below the tier that is picked from, and
 // returns how many there are.
-func (r *Ring[O]) lowerTiers(gone []int32, reject func(providers.CredentialID, Reason)) int {
-	left := func(t int) int {
-		n := r.tiers[t].picker.Ready()
-		for _, i := range gone {
-			if r.seats[i].tier == t {
-				n--
-			}
-		}
-		return n
-	}
-	best, ok := r.open.Next(0)
-	for ok && left(best) == 0 {
-		best, ok = r.open.Next(best + 1)
-	}
-	if !ok {
+func (r *Ring[O]) lowerTiers(f *Field, gone []int) int {
+	best, ready := r.bestTier(gone)
+	if ready == 0 {
 		return 0
 	}
-	// A glance at the next ones is enough: the rest are counted.
-	from := r.tiers[best].first
-	for i := from; i < len(r.seats) && i <= from+4*maxRejections; i++ {
-		if t := &r.seats[i]; t.tier != best && r.standings[i].ready && !slices.Contains(gone, int32(i)) {
-			reject(t.member.credential.ID, LowerTier)
+	for i := range r.seats[r.tiers[best].first:] {
+		// A glance at the next ones is enough: the rest are counted.
+		if i += r.tiers[best].first; len(f.Rejected) >= maxRejections || i > r.tiers[best].first+4*maxRejections {
+			break
+		}
+		if t := &r.seats[i]; t.tier != best && r.standings[i].ready && !slices.Contains(gone, i) {
+			f.reject(t.member.credential.ID, LowerTier)
 		}
 	}
-	return r.ready - len(gone) - left(best)
+	return f.Ready - ready
+}
+
+// bestTier returns the tier that a request picks from that has tried the seats at gone, and
+// how many it can pick there; 0 = there is no such tier.
+func (r *Ring[O]) bestTier(gone []int) (best, ready int) {
+	for best, ok := r.open.Next(0); ok; best, ok = r.open.Next(best + 1) {
+		ready := r.tiers[best].picker.Ready()
+		for _, i := range gone {
+			if r.seats[i].tier == best && r.standings[i].ready {
+				ready--
+			}
+		}
+		if ready > 0 {
+			return best, ready
+		}
+	}
+	return 0, 0
 }
