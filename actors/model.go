@@ -237,9 +237,8 @@ func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt)
 
 // change makes next the state and tells those who must know.
 func (m *modelActor) change(c actor.Context, next cooldown.State) {
-	old := m.state
-	m.state = next
-	if next.Until != old.Until || next.ProbeAt != old.ProbeAt || next.Held != old.Held || next.Ignored != old.Ignored {
+	if next != m.state {
+		m.state = next
 		c.Send(c.Parent(), modelChanged{m.name, next})
 		m.setAlarm(c)
 	}
@@ -259,7 +258,10 @@ func (m *modelActor) configure(c actor.Context, s Settings) {
 // wake looks what is due: the end of the rest, leases that nobody reported, idleness.
 func (m *modelActor) wake(c actor.Context) {
 	now := time.Now()
-	m.change(c, m.state.Over(now))
+	if next := m.state.Over(now); next != m.state {
+		m.usedAt = now // it could not be used before: its streak is not old yet
+		m.change(c, next)
+	}
 	for id, lease := range m.leases {
 		if now.Sub(lease.granted) >= leaseOverdueAfter {
 			m.settle(c, report{lease: id, outcome: providers.Outcome{Kind: providers.Canceled, Reason: "lease overdue"}}, true)
