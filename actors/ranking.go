@@ -162,7 +162,7 @@ func (r *router) refused(c actor.Context, msg refused) {
 	}
 	explained := false
 	if msg.state.Resting(now) {
-		r.roster.Rest(g.credential, g.model, msg.state, now)
+		r.rested(c, Rested{g.credential, g.model, msg.state}, now)
 		explained = true
 	}
 	if msg.wide.Resting(now) {
@@ -208,10 +208,10 @@ func (r *router) lost(c actor.Context, g grant, now time.Time) {
 // park lets a request wait for the soonest recovery or a free place, if that is soon enough,
 // or denies it.
 func (r *router) park(c actor.Context, msg acquire, asker *actor.PID, now time.Time) {
-	due, waits, err := r.outlook(msg, now)
 	if msg.since.IsZero() {
 		msg.since = now
 	}
+	due, waits, err := r.outlook(msg, now)
 	until := msg.since.Add(msg.Wait)
 	switch {
 	case !waits || !due.IsZero() && due.After(until) || !until.After(now):
@@ -249,8 +249,11 @@ func (r *router) outlook(msg acquire, now time.Time) (due time.Time, waits bool,
 	if msg.NotBefore.After(now) {
 		return msg.NotBefore, waits, none
 	}
-	if e.Saturated {
-		return time.Time{}, waits, none
+	if e.Saturated { // a place may be free any moment: it is worth waiting, whoever rests for how long
+		if e.Due.After(msg.since.Add(msg.Wait)) {
+			e.Due = time.Time{}
+		}
+		return e.Due, waits, none
 	}
 	return e.Due, waits && !e.Due.IsZero(), none
 }
