@@ -88,8 +88,8 @@ func (w *course) try(a actors.Acquire) (over bool, err error) {
 		lease, err := w.server.pool.Acquire(w.in.ctx, a)
 		if err != nil {
 			w.deny(a, err)
-			if hinted && len(tried) > 0 && soonest.After(w.notBefore) {
-				w.notBefore = soonest
+			if hinted && len(tried) > 0 {
+				w.hold(soonest, err)
 			}
 			return false, nil
 		}
@@ -144,6 +144,22 @@ func (w *course) deny(a actors.Acquire, err error) {
 	}
 	if a.Model == w.names[0] {
 		w.denied = err
+	}
+}
+
+// hold keeps the next round from beginning before a time that was hinted at, or before
+// somebody else is back, where the engine would not: of credentials whose cooldowns are off,
+// which are ready whatever they have said. err is why there was nobody more.
+func (w *course) hold(until time.Time, err error) {
+	var none *actors.NoCredentialError
+	if !errors.As(err, &none) || none.Reasons["tried"] == 0 || none.Reasons["saturated"] > 0 {
+		return
+	}
+	if back := time.Now().Add(none.RetryAfter); none.RetryAfter > 0 && back.Before(until) {
+		until = back
+	}
+	if until.After(w.notBefore) {
+		w.notBefore = until
 	}
 }
 
