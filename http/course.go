@@ -185,8 +185,19 @@ func (in *inbound) unserved(last *failure, err error) error {
 	var nobody *actors.NoCredentialError
 	if wait == 0 && errors.As(err, &nobody) {
 		wait = nobody.RetryAfter
+		if nobody.Reasons["tried"] > 0 && passes(last.outcome.Kind) && (wait == 0 || wait > soon) {
+			wait = soon // the engine may not have heard yet how long the last one rests
+		}
 	}
 	return in.fail(last, wait)
+}
+
+// soon is when somebody who has failed may be back, if nothing more is known.
+const soon = time.Second
+
+// passes reports whether what was wrong ends by itself.
+func passes(k providers.Kind) bool {
+	return k == providers.RateLimited || k == providers.Overloaded || k == providers.Transient
 }
 
 // refusal is what a client is told about an error of Pool.Acquire.
