@@ -144,7 +144,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 	probing := own && m.probe != 0
 	if m.credential.Disabled || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
-			c.Send(c.Parent(), freed{g.acquire.id})
+			c.Send(c.Parent(), freed{g.acquire.id, g.tracked})
 		}
 		c.RequestWithCustomSender(m.w.router, refused{grant: g, state: m.state, wide: m.wide, probing: probing}, c.Sender())
 		return
@@ -190,10 +190,10 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
 	}
-	if lease.handed {
-		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
-	}
-	if lease.tracked && !m.retiring {
+	switch {
+	case lease.handed:
+		c.Send(c.Parent(), freed{r.lease, lease.tracked})
+	case lease.tracked && !m.retiring:
 		c.Send(m.w.router, released{m.credential.ID})
 	}
 	c.Send(m.w.ledger, Attempted{

@@ -154,7 +154,7 @@ func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known bindin
 func (r *router) refused(c actor.Context, msg refused) {
 	g, now := msg.grant, time.Now()
 	r.sessions.abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
@@ -194,14 +194,14 @@ const maxRefusals = 8
 // lost takes back what was noted about a grant that came to nothing.
 func (r *router) lost(c actor.Context, g grant, now time.Time) {
 	r.sessions.abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
 		r.roster.Unprobed(g.credential, g.model, now)
 	}
 	if owner, ok := r.roster.Owner(g.credential); ok {
-		c.Send(owner, freed{g.acquire.id})
+		c.Send(owner, freed{g.acquire.id, g.tracked})
 	}
 }
 

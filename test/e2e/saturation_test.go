@@ -220,3 +220,28 @@ func TestSaturation_NobodyIsOvertakenAndNobodyBlocked(t *testing.T) {
 		require.Equal(t, providers.Success, r.lastRecord().Outcome)
 	})
 }
+
+// An edit at the moment at which a request ends loses no place.
+func TestSaturation_NoPlaceIsLostToEdits(t *testing.T) {
+	t.Parallel()
+	script := plan{"a": {later(time.Second, well)}}.script
+	for _, strategy := range []config.Strategy{config.FillFirst, config.LeastLoaded} {
+		inBubble(t, setup{ids: []string{"a"}, script: script, adjust: func(c *config.Config) {
+			oneAtATime(0)(c)
+			c.Routing.Strategy = strategy
+		}}, func(t *testing.T, r *rig) {
+			d := dialects()[0]
+			for i := range 300 {
+				open := r.sendLater(r.request(http.MethodPost, d.plain, d.question1))
+				synctest.Wait()
+				next := r.config()
+				next.Providers[0].Credentials[0].Priority = i
+				time.Sleep(time.Second)
+				_, err := r.gateway.Apply(next)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, (<-open).status, "request %d", i)
+				synctest.Wait()
+			}
+		})
+	}
+}
