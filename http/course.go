@@ -26,6 +26,7 @@ type course struct {
 	last      *failure // the last attempt; nil = none was made
 	denied    error    // why the model asked for has nobody more
 	attempts  int      // of this round
+	hope      bool     // one of them may go better when it is made again
 	notBefore time.Time
 }
 
@@ -44,7 +45,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 		switch {
 		case over:
 			return err
-		case w.attempts == 0 || round >= in.settings.rounds || in.ctx.Err() != nil:
+		case !w.hope || round >= in.settings.rounds || in.ctx.Err() != nil:
 			return in.unserved(w.last, w.denied)
 		}
 	}
@@ -53,7 +54,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 // goRound tries the model's credentials, then those of its fallbacks. over tells whether the
 // request has its answer, or err as one.
 func (w *course) goRound() (over bool, err error) {
-	w.attempts = 0
+	w.attempts, w.hope = 0, false
 	for i := 0; i < len(w.names); i++ {
 		if over, err = w.try(w.acquireFor(i)); over {
 			return true, err
@@ -101,6 +102,7 @@ func (w *course) try(a actors.Acquire) (over bool, err error) {
 		if w.last == nil {
 			return true, nil
 		}
+		w.hope = w.hope || !w.last.isFinal()
 		o := w.last.outcome
 		if !w.last.next || w.in.ctx.Err() != nil {
 			return true, w.in.fail(w.last, o.RetryAfter)
