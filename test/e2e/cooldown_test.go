@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,13 +98,12 @@ func requireHint(t *testing.T, hint, d time.Duration) {
 // the streak.
 func TestCD5_CD7_CD9_CD11_CD32_RestsDoubleUntilASuccess(t *testing.T) {
 	t.Parallel()
-	replies := make([]fake.Reply, 14)
-	for i := range replies {
-		replies[i] = refusal(429)
-	}
-	script := plan{"a": append(replies, well, refusal(429), well)}.script
+	const rests = 14
+	replies := slices.Repeat([]fake.Reply{refusal(429)}, rests)
+	replies = append(replies, well, refusal(429), well)
+	script := plan{"a": replies}.script
 	inBubble(t, setup{ids: []string{"a"}, script: script}, func(t *testing.T, r *rig) {
-		for i := range replies {
+		for i := range rests {
 			asked := time.Now()
 			require.Equal(t, 429, r.chatFor("m").status)
 			require.Len(t, r.served(), i+1, "who has rested is asked again (CD5)")

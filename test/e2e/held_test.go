@@ -184,6 +184,7 @@ func TestHalfOpen_AProbeThatSaysNothingIsFollowedByAnother(t *testing.T) {
 				r.chatFor("m")
 				time.Sleep(30 * time.Minute)
 				require.Equal(t, 400, r.chatFor("m").status)
+				synctest.Wait() // its report is there
 				r.leaveAfter(time.Second)
 				require.Equal(t, http.StatusOK, r.chatFor("m").status)
 				require.Len(t, r.served(), 4)

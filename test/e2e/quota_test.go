@@ -174,7 +174,7 @@ func (tt window) run(t *testing.T, stream bool, reply func(now time.Time) fake.R
 			until = r.view("a").Until
 		}
 		requireHint(t, tt.rest, until.Sub(began))
-		if until.Sub(time.Now()) > 31*time.Minute { // it is probed long before
+		if time.Until(until) > 31*time.Minute { // it is probed long before
 			time.Sleep(30 * time.Minute)
 		} else {
 			time.Sleep(time.Until(until))

@@ -177,7 +177,7 @@ func TestReports_EachAttemptIsReportedOnce(t *testing.T) {
 				c.Retry = config.Retry{Rounds: 2, MaxWait: 20 * time.Second}
 				c.Timeouts.FirstByte, c.Timeouts.StreamIdle = 7*time.Second, 5*time.Second
 				for i := range c.Providers[0].Credentials {
-					c.Providers[0].Credentials[i].MaxConcurrency = 3
+					c.Providers[0].Credentials[i].MaxConcurrency = 6
 				}
 			}}, func(t *testing.T, r *rig) {
 				var all sync.WaitGroup
@@ -203,21 +203,36 @@ func TestReports_EachAttemptIsReportedOnce(t *testing.T) {
 				attempts, outcomes := 0, map[providers.Kind]int{}
 				for _, record := range records {
 					attempts += len(record.Attempts)
-					outcomes[record.Outcome]++
+					for _, attempt := range record.Attempts {
+						outcomes[attempt.Outcome]++
+					}
 				}
 				r.requireAttempts(attempts)
-				require.Equal(t, attempts, len(r.served()))
+				require.Len(t, r.served(), attempts)
 				t.Log(attempts, outcomes)
 				for _, kind := range []providers.Kind{providers.Success, providers.Canceled, providers.Transient} {
 					require.NotZero(t, outcomes[kind], kind)
 				}
-				time.Sleep(time.Hour) // all rests are over
-				for range 3 {
-					require.Len(t, r.queue(9), 9, "no place was lost")
-				}
+				time.Sleep(2 * time.Minute) // all rests are over
+				r.requirePlaces(d, 18)
 			})
 		})
 	}
+}
+
+// requirePlaces checks that exactly so many requests may be in flight: none was lost or won.
+func (r *rig) requirePlaces(d dialect, n int) {
+	r.t.Helper()
+	ask := understudy.Request{Model: "m", Format: d.format}
+	for i := range n {
+		lease, err := r.gateway.Acquire(r.t.Context(), ask)
+		require.NoError(r.t, err, "place %d", i+1)
+		r.t.Cleanup(func() { lease.Done(providers.Outcome{Kind: providers.Canceled}) })
+	}
+	_, err := r.gateway.Acquire(r.t.Context(), ask)
+	var none *understudy.NoCredentialError
+	require.ErrorAs(r.t, err, &none)
+	require.Equal(r.t, map[string]int{"saturated": 3}, none.Reasons)
 }
 
 // misfortunes is an upstream that does everything that an upstream may do, one thing after
