@@ -28,8 +28,12 @@ type (
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
 	// probe of the credential's rest has brought.
 	wideOutcome struct{ attempt cooldown.Attempt }
-	// freed says that a lease that the credential handed on has ended.
-	freed struct{ lease uint64 }
+	// freed says that a lease that the credential handed on has ended, or came to nothing. If
+	// the router counts it, it is told.
+	freed struct {
+		lease   uint64
+		tracked bool
+	}
 	// wideRested tells a model the rest of its credential as a whole.
 	wideRested struct{ state cooldown.State }
 	// revive is the alarm for a model's actor that was given up.
@@ -94,7 +98,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case wideOutcome:
 		a.judge(c, msg.attempt)
 	case freed:
-		a.freed(msg.lease)
+		a.freed(c, msg)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -188,10 +192,15 @@ func (a *credentialActor) grant(c actor.Context, g grant) {
 	c.RequestWithCustomSender(a.model(c, g.model), g, c.Sender())
 }
 
-// freed forgets a lease that has ended, or that its model did not grant.
-func (a *credentialActor) freed(lease uint64) {
-	delete(a.open, lease)
-	if a.probe == lease {
+// freed forgets a lease that has ended, or that its model did not grant. The router hears of
+// it from here, in order with what it hears of how many are open: otherwise it would count
+// some for ever.
+func (a *credentialActor) freed(c actor.Context, msg freed) {
+	if _, ok := a.open[msg.lease]; ok && msg.tracked && !a.retiring {
+		c.Send(a.w.router, released{a.credential.ID})
+	}
+	delete(a.open, msg.lease)
+	if a.probe == msg.lease {
 		a.probe = 0
 	}
 }

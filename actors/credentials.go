@@ -229,7 +229,7 @@ func (a *credentialsActor) spread(c actor.Context, msg accountOutcome) {
 		if same && id != msg.from.ID && row.pid != nil {
 			attempt := msg.attempt
 			attempt.Outcome.Scope = providers.ScopeCredential // it goes no further
-			if attempt.Outcome.Kind == providers.Success {    // which is only the others' own
+			if attempt.Outcome.Kind == providers.Success {    // of somebody else: it ends no rest here
 				attempt.Outcome.Kind = providers.WindowExhausted
 			}
 			c.Send(row.pid, wideOutcome{attempt})

@@ -147,7 +147,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 	probing := own && m.probe != 0
 	if m.out || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
-			c.Send(c.Parent(), freed{g.acquire.id})
+			c.Send(c.Parent(), freed{g.acquire.id, g.tracked})
 		}
 		c.RequestWithCustomSender(m.w.router, refused{grant: g, state: m.state, wide: m.wide, probing: probing}, c.Sender())
 		return
@@ -191,10 +191,10 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.id})
 	}
-	if lease.handed {
-		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
-	}
-	if lease.tracked && !m.retiring {
+	switch {
+	case lease.handed:
+		c.Send(c.Parent(), freed{r.lease, lease.tracked})
+	case lease.tracked && !m.retiring:
 		c.Send(m.w.router, released{m.id})
 	}
 	c.Send(m.w.ledger, Attempted{
@@ -238,10 +238,9 @@ func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt)
 
 // change makes next the state and tells those who must know.
 func (m *modelActor) change(c actor.Context, next cooldown.State) {
-	old := m.state
-	m.state = next
-	m.settleDown()
-	if next.Until != old.Until || next.ProbeAt != old.ProbeAt || next.Held != old.Held || next.Ignored != old.Ignored {
+	if next != m.state {
+		m.state = next
+		m.settleDown()
 		c.Send(c.Parent(), modelChanged{m.name, next})
 		m.setAlarm(c)
 	}
@@ -261,7 +260,10 @@ func (m *modelActor) configure(c actor.Context, s Settings) {
 // wake looks what is due: the end of the rest, leases that nobody reported, idleness.
 func (m *modelActor) wake(c actor.Context) {
 	now := time.Now()
-	m.change(c, m.state.Over(now))
+	if next := m.state.Over(now); next != m.state {
+		m.usedAt = now // it could not be used before: its streak is not old yet
+		m.change(c, next)
+	}
 	var overdue []uint64
 	m.leases.each(func(l openLease) {
 		if now.Sub(l.granted) >= leaseOverdueAfter {

@@ -154,7 +154,7 @@ func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known affini
 func (r *router) refused(c actor.Context, msg refused) {
 	g, now := msg.grant, time.Now()
 	r.sessions.Abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
@@ -162,7 +162,7 @@ func (r *router) refused(c actor.Context, msg refused) {
 	}
 	explained := false
 	if msg.state.Resting(now) {
-		r.roster.Rest(g.credential, g.model, msg.state, now)
+		r.rested(c, Rested{g.credential, g.model, msg.state}, now)
 		explained = true
 	}
 	if msg.wide.Resting(now) {
@@ -194,24 +194,24 @@ const maxRefusals = 8
 // lost takes back what was noted about a grant that came to nothing.
 func (r *router) lost(c actor.Context, g grant, now time.Time) {
 	r.sessions.Abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
 		r.roster.Unprobed(g.credential, g.model, now)
 	}
 	if owner, ok := r.roster.Owner(g.credential); ok {
-		c.Send(owner, freed{g.acquire.id})
+		c.Send(owner, freed{g.acquire.id, g.tracked})
 	}
 }
 
 // park lets a request wait for the soonest recovery or a free place, if that is soon enough,
 // or denies it.
 func (r *router) park(c actor.Context, msg acquire, asker *actor.PID, now time.Time) {
-	due, waits, err := r.outlook(msg, now)
 	if msg.since.IsZero() {
 		msg.since = now
 	}
+	due, waits, err := r.outlook(msg, now)
 	until := msg.since.Add(msg.Wait)
 	switch {
 	case !waits || !due.IsZero() && due.After(until) || !until.After(now):
@@ -249,8 +249,11 @@ func (r *router) outlook(msg acquire, now time.Time) (due time.Time, waits bool,
 	if msg.NotBefore.After(now) {
 		return msg.NotBefore, waits, none
 	}
-	if e.Saturated {
-		return time.Time{}, waits, none
+	if e.Saturated { // a place may be free any moment: it is worth waiting, whoever rests for how long
+		if e.Due.After(msg.since.Add(msg.Wait)) {
+			e.Due = time.Time{}
+		}
+		return e.Due, waits, none
 	}
 	return e.Due, waits && !e.Due.IsZero(), none
 }

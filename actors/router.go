@@ -258,6 +258,7 @@ func (r *router) bound(c actor.Context, msg SessionBound) {
 // rested takes note of a rest, and tells its owner what only the router can see: that the
 // whole provider is overloaded, or that nobody else is left.
 func (r *router) rested(c actor.Context, msg Rested, now time.Time) {
+	wasReady := r.roster.Ready(msg.Credential, msg.Model) // else this is no news of who is left
 	r.roster.Rest(msg.Credential, msg.Model, msg.State, now)
 	if msg.Model == "" || !msg.State.Resting(now) {
 		return
@@ -266,28 +267,30 @@ func (r *router) rested(c actor.Context, msg Rested, now time.Time) {
 	case providers.Overloaded:
 		wide, news := r.roster.Overloaded(msg.Credential, msg.Model, msg.State.Since)
 		if news {
-			r.roster.Resting(msg.Credential, msg.Model, providers.Overloaded, now, func(s *roster.Slot[*actor.PID]) { r.spare(c, s) })
+			r.roster.Resting(msg.Credential, msg.Model, providers.Overloaded, now, func(s *roster.Slot[*actor.PID]) { r.spare(c, s, now) })
 			return
 		}
 		if wide {
-			r.spare(c, r.roster.Slot(msg.Credential, msg.Model))
+			r.spare(c, r.roster.Slot(msg.Credential, msg.Model), now)
 			return
 		}
 	case providers.Transient:
 	default:
 		return
 	}
-	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last {
-		r.spare(c, s)
+	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last && wasReady {
+		r.spare(c, s, now)
 	}
 }
 
-// spare asks the owner of a slot to rest no longer than the base step.
-func (r *router) spare(c actor.Context, s *roster.Slot[*actor.PID]) {
+// spare asks the owner of a slot to rest no longer than the base step. It counts on that at
+// once: whoever wants to wait for the slot must not be turned away meanwhile.
+func (r *router) spare(c actor.Context, s *roster.Slot[*actor.PID], now time.Time) {
 	if s == nil {
 		return
 	}
 	if owner, ok := s.Granter(); ok && s.RestsBeyond(cooldown.DefaultBase) {
 		c.Send(owner, spare{})
+		s.Spare(cooldown.DefaultBase, now)
 	}
 }

@@ -27,6 +27,7 @@ type course struct {
 	last     *failure   // the last attempt; nil = none was made
 	denied   error      // why the model asked for has nobody more
 	attempts int        // of this round
+	hope     bool       // one of them may go better when it is made again
 	shunned  bool       // in this round somebody did not wait because there are fallbacks
 }
 
@@ -52,7 +53,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 		switch {
 		case over:
 			return err
-		case w.attempts == 0 || round >= in.settings.rounds || in.ctx.Err() != nil:
+		case !w.hope || round >= in.settings.rounds || in.ctx.Err() != nil:
 			in.rejected = rejected(w.denied)
 			return in.unserved(w.last, w.denied)
 		}
@@ -62,7 +63,7 @@ func (s *Server) serve(in *inbound, c *call) error {
 // goRound tries the model's credentials, then those of its fallbacks. over tells whether the
 // request has its answer, or err as one.
 func (w *course) goRound() (over bool, err error) {
-	w.attempts, w.shunned = 0, false
+	w.attempts, w.hope, w.shunned = 0, false, false
 	for i := 0; i < len(w.names); i++ {
 		if over, err = w.try(i, w.acquireFor(i)); over {
 			return true, err
@@ -115,7 +116,7 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 		if err != nil {
 			w.deny(i, err, time.Since(asked))
 			if len(tried) > 0 && hinted {
-				w.prospect[i].wait(soonest)
+				w.prospect[i].hold(soonest, err)
 			}
 			return false, nil
 		}
@@ -128,6 +129,7 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 		if w.last == nil {
 			return true, nil
 		}
+		w.hope = w.hope || !w.last.isFinal()
 		o := w.last.outcome
 		if !w.last.next || w.in.ctx.Err() != nil {
 			return true, w.in.fail(w.last, o.RetryAfter)
@@ -207,6 +209,20 @@ func rejected(err error) *actors.Field {
 	return nil
 }
 
+// hold keeps the next round from beginning before a time that was hinted at, or before
+// somebody else is back, where the engine would not: of credentials whose cooldowns are off,
+// which are ready whatever they have said. err is why there was nobody more.
+func (p *prospect) hold(until time.Time, err error) {
+	var none *actors.NoCredentialError
+	if !errors.As(err, &none) || none.Reasons["tried"] == 0 || none.Reasons[saturated] > 0 {
+		return
+	}
+	if back := time.Now().Add(none.RetryAfter); none.RetryAfter > 0 && back.Before(until) {
+		until = back
+	}
+	p.wait(until)
+}
+
 // learn adds fallbacks that the client's key may use to the names to try.
 func (w *course) learn(fallbacks []string) {
 	for _, name := range fallbacks {
@@ -231,8 +247,19 @@ func (in *inbound) unserved(last *failure, err error) error {
 	var nobody *actors.NoCredentialError
 	if wait == 0 && errors.As(err, &nobody) {
 		wait = nobody.RetryAfter
+		if nobody.Reasons["tried"] > 0 && passes(last.outcome.Kind) && (wait == 0 || wait > soon) {
+			wait = soon // the engine may not have heard yet how long the last one rests
+		}
 	}
 	return in.fail(last, wait)
+}
+
+// soon is when somebody who has failed may be back, if nothing more is known.
+const soon = time.Second
+
+// passes reports whether what was wrong ends by itself.
+func passes(k providers.Kind) bool {
+	return k == providers.RateLimited || k == providers.Overloaded || k == providers.Transient
 }
 
 // refusal is what a client is told about an error of Pool.Acquire.

@@ -443,6 +443,12 @@ func (x *Roster[O]) Resting(id providers.CredentialID, model string, kind provid
 	}
 }
 
+// Ready reports whether a model of a credential is ready under any name.
+func (x *Roster[O]) Ready(id providers.CredentialID, model string) bool {
+	s := x.Slot(id, model)
+	return s != nil && slices.ContainsFunc(s.seats, func(t *seat[O]) bool { return t.ring.standings[t.at].ready })
+}
+
 // LastOut reports whether a slot that is not ready was the last ready candidate of some name.
 func (x *Roster[O]) LastOut(id providers.CredentialID, model string) (*Slot[O], bool) {
 	m, ok := x.members[id]

@@ -60,6 +60,12 @@ func (s *Slot[O]) Granter() (owner O, ok bool) { return s.owner, s.owned }
 // RestsBeyond reports whether s rests for longer than d in all.
 func (s *Slot[O]) RestsBeyond(d time.Duration) bool { return s.rest.Until.After(s.rest.Since.Add(d)) }
 
+// Spare cuts the rest of s to the base step, as its owner is about to do.
+func (s *Slot[O]) Spare(base time.Duration, now time.Time) {
+	s.rest = cooldown.Policy{Base: base}.Spare(s.rest)
+	s.refresh(now)
+}
+
 // Model returns the upstream's own name of s's model.
 func (s *Slot[O]) Model() string { return s.model }
 

@@ -52,7 +52,7 @@ func TestRecord_TellsADenial(t *testing.T) {
 		r.ask(dialects()[0], true, "X-Request-Id", "one")
 		record := r.record("one")
 		require.Equal(t, 503, record.Status)
-		require.Equal(t, "overloaded", record.Err)
+		require.Equal(t, "no_credential_available", record.Err)
 		require.Equal(t, field(0, "a", "disabled", "b", "disabled", "c", "disabled"), record.Rejected)
 	})
 }
