@@ -16,7 +16,7 @@ import (
 
 func pinKey(n int) pin.Key {
 	var k pin.Key
-	binary.BigEndian.PutUint64(k[:], uint64(n)) //nolint:gosec // it counts up from 0
+	binary.BigEndian.PutUint64(k[:], uint64(n))
 	return k
 }
 
@@ -103,7 +103,8 @@ func TestPins_OfOneConversationDoNotAddUp(t *testing.T) {
 			system.Root.Send(pid, made{[]pin.Key{pinKey(i % 3)}, place{client: "client"}})
 			time.Sleep(time.Second)
 		}
-		require.NoError(t, system.Root.StopFuture(pid).Wait())
+		system.Root.Stop(pid)
+		synctest.Wait()
 		require.Len(t, p.byKey, 3)
 		require.Less(t, len(p.order), 100)
 		require.Less(t, cap(p.order), 200)
