@@ -72,8 +72,8 @@ func TestDebug_TellsWhoServed(t *testing.T) {
 			"whole, second attempt": {newPool(broken, good(e.format)), whole, "b/2", 200},
 			"stream, third attempt": {newPool(refused, broken, goodStream(e.format)), e, "c/3", 200},
 			"stream is cut":         {newPool(stream(errors.New("cut"), opening(e.format)...)), e, "a/1", 200},
-			"error of an upstream":  {newPool(refused, refused), whole, "b/2", 500},
-			"no answer":             {newPool(broken, broken, broken), e, "c/3", 502},
+			"error of an upstream":  {newPool(broken, refused), whole, "b/2", 500},
+			"no answer":             {newPool(refused, broken), e, "b/2", 502},
 			"nobody is there":       {newPool(), whole, "/0", 503},
 			"unknown model":         {&fakePool{refuse: &actors.UnknownModelError{Model: "m"}}, e, "/0", 404},
 		}

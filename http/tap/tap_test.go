@@ -189,7 +189,7 @@ func TestTap_FindsWhatWasMade(t *testing.T) {
 		"message":        {providers.Anthropic, start, thread},
 		"ping before":    {providers.Anthropic, "event: ping\ndata: {\"type\":\"ping\"}\n\n" + start, thread},
 		"not asked for":  {providers.OpenAIChat, `data: {"id":"x"}` + "\n\n", nil},
-		"item": {providers.OpenAIResponses, "data: {\"type\":\"response.output_item.done\",\"item\":{\"id\":\"rs_1\",\"encrypted_content\":\"e\"}}\n\n", []pin.Key{pin.KeyOf(pin.Reasoning, "e")}},
+		"item":           {providers.OpenAIResponses, "data: {\"type\":\"response.output_item.done\",\"item\":{\"id\":\"rs_1\",\"encrypted_content\":\"e\"}}\n\n", []pin.Key{pin.KeyOf(pin.Reasoning, "e")}},
 	}
 	for name, tt := range tests {
 		tap := New(tt.format, false, http.Header{"Content-Type": {"text/event-stream"}})

@@ -46,7 +46,7 @@ func TestRecord_TellsAllOfASuccess(t *testing.T) {
 		body := `{"model":"alias-of-m(high)","stream":true,"messages":[{"role":"user","content":"words of the client's"}]}`
 		got := r.post("/v1/chat/completions", body, "X-Request-Id", "one", "X-Session-ID", "session in clear")
 		require.Equal(t, http.StatusOK, got.status)
-		pieces := time.Duration(len(dialects()[0].good(true).Chunks))
+		total := time.Duration(len(dialects()[0].good(true).Chunks)) * time.Second
 		record := *r.record("one")
 		require.NotEqual(t, session.Key{}, record.Session)
 		record.Session = session.Key{}
@@ -55,10 +55,10 @@ func TestRecord_TellsAllOfASuccess(t *testing.T) {
 			Operation: providers.Generate, Asked: "alias-of-m(high)", Used: "alias-of-m", Source: "header", Strategy: config.FillFirst,
 			Attempts: []actors.AttemptRecord{{
 				Credential: "a", Provider: "openai", Model: "m(high)", Route: "alias-of-m", Why: actors.WhyStrategy, Field: field(3),
-				Outcome: providers.Success, Status: 200, FirstByte: time.Second, Total: pieces * time.Second,
+				Outcome: providers.Success, Status: 200, FirstByte: time.Second, Total: total,
 				Reason: record.Attempts[0].Reason,
 			}},
-			Status: 200, Outcome: providers.Success, FirstByte: time.Second, Total: pieces * time.Second, Usage: usage(),
+			Status: 200, Outcome: providers.Success, FirstByte: time.Second, Total: total, Usage: usage(),
 		}, record)
 		text := fmt.Sprintf("%+v %#v", record, record)
 		for _, secret := range []string{"words of", "in clear", "word1"} {

@@ -163,7 +163,7 @@ func TestRecord_TellsAClientThatLeftWhileItWaited(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(3*time.Second, cancel)
 		req := r.request(http.MethodPost, "/v1/chat/completions", dialects()[0].question(true), "X-Request-Id", "one")
-		_, err := r.client.Do(req.WithContext(ctx)) //nolint:bodyclose // there is none
+		_, err := r.client.Do(req.WithContext(ctx))
 		require.Error(t, err)
 		time.Sleep(time.Second)
 		record := r.record("one")

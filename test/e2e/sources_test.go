@@ -91,14 +91,15 @@ func TestAF36_SeveralIDsNameOneBinding(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, setup{adjust: sticky})
-			one := r.play(tt.together...)
-			requireSame(t, one)
-			two := r.play(tt.apart...)
-			requireSame(t, two)
-			require.NotEqual(t, one[0], two[0])
-			requireSame(t, append(r.play(tt.together...), one[0]))
-			requireSame(t, append(r.play(tt.apart...), two[0]))
+			inBubble(t, setup{adjust: sticky}, func(t *testing.T, r *rig) {
+				one := r.play(tt.together...)
+				requireSame(t, one)
+				two := r.play(tt.apart...)
+				requireSame(t, two)
+				require.NotEqual(t, one[0], two[0])
+				requireSame(t, append(r.play(tt.together...), one[0]))
+				requireSame(t, append(r.play(tt.apart...), two[0]))
+			})
 		})
 	}
 }
@@ -106,18 +107,19 @@ func TestAF36_SeveralIDsNameOneBinding(t *testing.T) {
 // AF39: the newest 64 names of a conversation are kept.
 func TestAF39_TheNewestNamesAreKept(t *testing.T) {
 	t.Parallel()
-	r := start(t, setup{adjust: sticky})
-	key := func(i int) string { return fmt.Sprintf(`,"prompt_cache_key":"k%d"`, i) }
-	var turns []turn
-	for i := range 70 {
-		turns = append(turns, chatTurn(key(i)+`,"conversation":"c1"`))
-	}
-	one := r.play(turns...)
-	requireSame(t, one)
-	require.Equal(t, one[:1], r.play(chatTurn(key(69))))
-	require.Equal(t, one[:1], r.play(chatTurn(key(10))))
-	require.Equal(t, one[:1], r.play(chatTurn(`,"conversation":"c1"`)))
-	require.NotEqual(t, one[:1], r.play(chatTurn(key(0))), "forgotten: the next one's turn")
+	inBubble(t, setup{adjust: sticky}, func(t *testing.T, r *rig) {
+		key := func(i int) string { return fmt.Sprintf(`,"prompt_cache_key":"k%d"`, i) }
+		var turns []turn
+		for i := range 70 {
+			turns = append(turns, chatTurn(key(i)+`,"conversation":"c1"`))
+		}
+		one := r.play(turns...)
+		requireSame(t, one)
+		require.Equal(t, one[:1], r.play(chatTurn(key(69))))
+		require.Equal(t, one[:1], r.play(chatTurn(key(10))))
+		require.Equal(t, one[:1], r.play(chatTurn(`,"conversation":"c1"`)))
+		require.NotEqual(t, one[:1], r.play(chatTurn(key(0))), "forgotten: the next one's turn")
+	})
 }
 
 // AF42: an opening is a session of one client only, and only where no id is given.
