@@ -125,6 +125,9 @@ func (s *Slot[O]) standing(now time.Time) standing {
 	switch {
 	case wide && m.rest.Kind == providers.Unauthorized:
 		st := rested(m.rest, m.probing, now)
+		if own {
+			st = st.and(rested(s.rest, s.probing, now))
+		}
 		st.reason, st.until = Unauthorized, time.Time{}
 		return st.unless(m.saturated())
 	case wide && own:
