@@ -275,7 +275,7 @@ func (r *router) rested(c actor.Context, msg Rested, now time.Time) {
 	default:
 		return
 	}
-	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last {
+	if s, last := r.roster.LastOut(msg.Credential, msg.Model, now); last {
 		r.spare(c, s)
 	}
 }

@@ -242,6 +242,9 @@ func (x *Roster[O]) drop(key routeKey) {
 		t := &r.seats[i]
 		for _, s := range t.pool {
 			s.seats = slices.DeleteFunc(s.seats, func(other *seat[O]) bool { return other == t })
+			if !slices.Contains(s.names, key) {
+				s.names = append(s.names, key)
+			}
 			s.member.tidy(s)
 		}
 	}
@@ -440,8 +443,9 @@ func (x *Roster[O]) Resting(id providers.CredentialID, model string, kind provid
 	}
 }
 
-// LastOut reports whether a slot that is not ready was the last ready candidate of some name.
-func (x *Roster[O]) LastOut(id providers.CredentialID, model string) (*Slot[O], bool) {
+// LastOut reports whether a slot that is not ready was the last ready candidate of some name
+// that clients use.
+func (x *Roster[O]) LastOut(id providers.CredentialID, model string, now time.Time) (*Slot[O], bool) {
 	m, ok := x.members[id]
 	if !ok {
 		return nil, false
@@ -449,6 +453,11 @@ func (x *Roster[O]) LastOut(id providers.CredentialID, model string) (*Slot[O], 
 	s, ok := m.slots[model]
 	if !ok {
 		return nil, false
+	}
+	names := s.names
+	s.names = nil
+	for _, key := range names { // nobody may have asked for them since they were dropped
+		x.Ring(key.name, key.format, now)
 	}
 	return s, slices.ContainsFunc(s.seats, func(t *seat[O]) bool { return t.ring.ready == 0 })
 }

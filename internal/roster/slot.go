@@ -32,6 +32,7 @@ type Slot[O any] struct {
 	rest    cooldown.State
 	probing bool // a probe of rest is under way
 	seats   []*seat[O]
+	names   []routeKey // it had seats under, and may have again
 }
 
 // standing says whether a candidate can be picked and, if not, why.
