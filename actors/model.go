@@ -81,6 +81,19 @@ type modelMemory struct {
 
 func newModelMemory() *modelMemory { return &modelMemory{leases: map[uint64]openLease{}} }
 
+// uncounted returns the open leases that the credential does not count, and notes that it
+// does from now on.
+func (m *modelMemory) uncounted() (ids []uint64) {
+	for id, lease := range m.leases {
+		if !lease.handed {
+			lease.handed = true
+			m.leases[id] = lease
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // blank reports whether nothing would be lost with m.
 func (m *modelMemory) blank() bool { return len(m.leases) == 0 && m.state == cooldown.State{} }
 
@@ -139,12 +152,16 @@ func (m *modelActor) Receive(c actor.Context) {
 // grant answers the asker with a lease, unless the model or its credential is out: then the
 // router tries the next candidate.
 func (m *modelActor) grant(c actor.Context, g grant) {
+	if m.credential.MaxConcurrency > 0 && !g.handed { // the router does not know of the limit yet
+		c.RequestWithCustomSender(c.Parent(), g, c.Sender())
+		return
+	}
 	now := time.Now()
 	own, wide := m.state.Resting(now), m.wide.Resting(now)
 	probing := own && m.probe != 0
 	if m.credential.Disabled || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
-			c.Send(c.Parent(), freed{g.acquire.id})
+			c.Send(c.Parent(), freed{lease: g.acquire.id})
 		}
 		c.RequestWithCustomSender(m.w.router, refused{grant: g, state: m.state, wide: m.wide, probing: probing}, c.Sender())
 		return
@@ -191,9 +208,8 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 		c.Send(m.w.router, abandoned{lease.session, m.credential.ID})
 	}
 	if lease.handed {
-		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
-	}
-	if lease.tracked && !m.retiring {
+		c.Send(c.Parent(), freed{lease: r.lease, granted: true, tracked: lease.tracked})
+	} else if lease.tracked && !m.retiring {
 		c.Send(m.w.router, released{m.credential.ID})
 	}
 	c.Send(m.w.ledger, Attempted{
@@ -310,7 +326,11 @@ func (m *modelActor) leaveIfRetired(c actor.Context) {
 // rotate takes a new description. One that was disabled starts clean.
 func (m *modelActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := m.credential.Disabled && !next.Disabled
+	limited := m.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0
 	m.credential = next
+	if limited {
+		c.Send(c.Parent(), counted{m.name, m.uncounted()})
+	}
 	if enabled {
 		m.probe = 0
 		m.change(c, cooldown.State{})

@@ -201,7 +201,7 @@ func (r *router) lost(c actor.Context, g grant, now time.Time) {
 		r.roster.Unprobed(g.credential, g.model, now)
 	}
 	if owner, ok := r.roster.Owner(g.credential); ok {
-		c.Send(owner, freed{g.acquire.id})
+		c.Send(owner, freed{lease: g.acquire.id})
 	}
 }
 
