@@ -2,6 +2,7 @@ package actors
 
 import (
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -33,11 +34,8 @@ type (
 		handed     bool        // by the credential, which counts it
 		wideProbe  bool        // it finds out whether the credential's own rest must go on
 	}
-	// report ends a lease.
-	report struct {
-		lease   uint64
-		outcome providers.Outcome
-	}
+	// reported says that there is a report, which ends a lease.
+	reported struct{}
 	// spare says that nobody else is left, or that everybody is overloaded: a rest for
 	// overload or transient trouble must not exceed the base step.
 	spare struct{}
@@ -54,6 +52,39 @@ const (
 	// modelIdleAfter is how long a model without leases and rest keeps its actor.
 	modelIdleAfter = 10 * time.Minute
 )
+
+// report is what came of a lease.
+type report struct {
+	lease   uint64
+	outcome providers.Outcome
+}
+
+// reportBox takes the reports of one model's leases from whoever has used them. They wait
+// there for the next actor if there is none just now. It is safe for concurrent use.
+type reportBox struct {
+	mu      sync.Mutex
+	reports []report
+}
+
+func (b *reportBox) put(r report) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reports = append(b.reports, r)
+}
+
+// take returns the oldest report and takes it out.
+func (b *reportBox) take() (r report, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.reports) == 0 {
+		return report{}, false
+	}
+	r = b.reports[0]
+	if b.reports = b.reports[1:]; len(b.reports) == 0 {
+		b.reports = nil
+	}
+	return r, true
+}
 
 // openLease is a lease that was not reported yet.
 type openLease struct {
@@ -76,10 +107,13 @@ type modelMemory struct {
 	state      cooldown.State
 	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
 	leases     map[uint64]openLease
+	box        *reportBox
 	retiring   bool
 }
 
-func newModelMemory() *modelMemory { return &modelMemory{leases: map[uint64]openLease{}} }
+func newModelMemory() *modelMemory {
+	return &modelMemory{leases: map[uint64]openLease{}, box: &reportBox{}}
+}
 
 // uncounted returns the open leases that the credential does not count, and notes that it
 // does from now on.
@@ -117,10 +151,11 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.usedAt = time.Now()
 		m.announce(c)
 		m.setAlarm(c)
+		m.read(c) // what came while there was nobody
 	case grant:
 		m.grant(c, msg)
-	case report:
-		m.settle(c, msg, false)
+	case reported:
+		m.read(c)
 	case wake:
 		m.wake(c)
 	case rotate:
@@ -192,7 +227,19 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		Pooled:     g.pooled,
 		asked:      g.acquire.Acquire,
 		owner:      c.Self(),
+		box:        m.box,
 	})
+}
+
+// read settles what was reported.
+func (m *modelActor) read(c actor.Context) {
+	for {
+		r, ok := m.box.take()
+		if !ok {
+			return
+		}
+		m.settle(c, r, false)
+	}
 }
 
 // settle ends a lease and draws the conclusions. A second report of one lease is ignored.

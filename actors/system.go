@@ -140,7 +140,8 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o})
+		l.box.put(report{lease: l.ID, outcome: o})
+		s.w.root.Send(l.owner, reported{})
 	}
 }
 
