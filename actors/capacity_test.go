@@ -16,26 +16,29 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// undated keeps rapid from asking for the test's deadline, which there is none of in a bubble.
-type undated struct{ testing.TB }
-
-// checkEngines checks a property of engines with n credentials, each run with one of its own.
+// checkEngines checks a property of engines with n credentials, each run with one of its own
+// in a bubble of its own: in a common one the clock would run away with rapid's patience.
 func checkEngines(t *testing.T, n int, change func(*Plan), property func(t *rapid.T, e *engine)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(undated{t}, func(rt *rapid.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var failure any
+		synctest.Test(t, func(t *testing.T) {
 			plan := testPlan(n)
 			if change != nil {
 				change(&plan)
 			}
 			s, err := Start(t.Context(), Options{Logger: discard()}, plan)
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, s.Stop(context.Background()))
-				time.Sleep(2 * time.Second)
+			func() {
+				defer func() { failure = recover() }()
+				property(rt, &engine{System: s, t: t, plan: plan})
 			}()
-			property(rt, &engine{System: s, t: t, plan: plan})
+			require.NoError(t, s.Stop(context.Background()))
+			time.Sleep(2 * time.Second)
 		})
+		if failure != nil { // rapid's own way to end a run, which is for its goroutine
+			panic(failure)
+		}
 	})
 }
 

@@ -24,7 +24,7 @@
 //	             rotated
 //	credential   grant, wideOutcome, modelChanged, revive, wake,              rotated
 //	             rotate, configure, announce, retire
-//	model        grant, reported, wake, rotate, wideRested, configure,          Lease
+//	model        grant, reported, wake, rotate, wideRested, configure,        Lease
 //	             announce, retire
 //	sessions     Bind, expiring, lost, configure, announce, CredentialLeft    -
 //	session      Bind, expire, announce, CredentialLeft                       -

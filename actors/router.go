@@ -119,8 +119,9 @@ type router struct {
 	// Until settled, requests are stashed: the roster is not complete yet.
 	settled      bool
 	stashed      []stashedAcquire
-	credentials  bool // have been announced
-	sessionsLeft int  // bindings still to be announced; -1 = not known how many
+	left         map[uint64]struct{} // of those, nobody waits for
+	credentials  bool                // have been announced
+	sessionsLeft int                 // bindings still to be announced; -1 = not known how many
 }
 
 type stashedAcquire struct {
@@ -144,7 +145,7 @@ func (r *router) Receive(c actor.Context) {
 	case refused:
 		r.refused(c, msg)
 	case forsaken:
-		r.waiting.remove(msg.id)
+		r.forsaken(msg.id)
 	case waited:
 		r.waited(c, msg.id)
 	case SessionBound:
@@ -237,12 +238,25 @@ func (r *router) settleIfComplete(c actor.Context) {
 // settle serves the requests that came before the roster was complete.
 func (r *router) settle(c actor.Context) {
 	r.alarm.Cancel()
-	stashed := r.stashed
-	r.stashed, r.settled = nil, true
+	stashed, left := r.stashed, r.left
+	r.stashed, r.left, r.settled = nil, nil, true
 	now := time.Now()
 	for _, s := range stashed {
-		r.handOver(c, s.msg, s.sender, now)
+		if _, ok := left[s.msg.id]; !ok {
+			r.handOver(c, s.msg, s.sender, now)
+		}
 	}
+}
+
+// forsaken lets nobody wait for whom no answer is wanted.
+func (r *router) forsaken(id uint64) {
+	if r.waiting.remove(id); r.settled {
+		return
+	}
+	if r.left == nil {
+		r.left = map[uint64]struct{}{}
+	}
+	r.left[id] = struct{}{}
 }
 
 func (r *router) bound(c actor.Context, msg SessionBound) {
