@@ -123,14 +123,14 @@ func (l *WarmList) with(w Warm, without providers.CredentialID) *WarmList {
 }
 
 // unbind forgets a credential. A session that it served last goes to the one that served it
-// before or, if there is none, is free.
+// before, within the TTL, or, if there is none, is free.
 func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
 	if id != s.credential && !s.warm.has(id) {
 		return
 	}
 	s.warm = s.warm.without(id)
 	if id == s.credential {
-		if s.warm == nil {
+		if s.warm == nil || time.Since(time.Unix(0, s.warm[0].UsedAt)) > s.kind.ttl.get() {
 			s.leave(c)
 			return
 		}
