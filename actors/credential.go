@@ -218,7 +218,10 @@ func (a *credentialActor) freed(c actor.Context, msg freed) {
 	if a.probe == msg.lease {
 		a.probe = 0
 	}
-	if msg.granted && (msg.tracked || a.credential.MaxConcurrency > 0) && !a.retiring {
+	switch {
+	case !msg.granted: // somebody may have been refused for its sake
+		a.tellLoad(c)
+	case (msg.tracked || a.credential.MaxConcurrency > 0) && !a.retiring:
 		c.Send(a.w.router, released{a.credential.ID})
 	}
 }
