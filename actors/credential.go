@@ -28,11 +28,17 @@ type (
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
 	// probe of the credential's rest has brought.
 	wideOutcome struct{ attempt cooldown.Attempt }
-	// freed says that a lease that the credential handed on has ended, or came to nothing. If
-	// the router counts it, it is told.
+	// freed says that a lease that the credential counts has ended or, unless it was granted,
+	// did not come about.
 	freed struct {
 		lease   uint64
-		tracked bool
+		granted bool
+		tracked bool // the router counts it
+	}
+	// counted tells which leases a model has granted without having them counted.
+	counted struct {
+		model  string
+		leases []uint64
 	}
 	// wideRested tells a model the rest of its credential as a whole.
 	wideRested struct{ state cooldown.State }
@@ -64,6 +70,7 @@ type credentialActor struct {
 	*credentialMemory
 	w          *wiring
 	children   map[string]*actor.PID // by model
+	counting   map[string]struct{}   // models that are to tell of leases that were not counted
 	revivals   map[string]scheduler.CancelFunc
 	ending     bool // this incarnation
 	alarm      stage.Alarm
@@ -84,7 +91,7 @@ func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
 		w.root.Send(w.router, modelDown{memory.credential.ID, model, true})
 	})
 	return w.props(func() actor.Actor {
-		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, revivals: map[string]scheduler.CancelFunc{}, supervisor: supervisor}
+		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, counting: map[string]struct{}{}, revivals: map[string]scheduler.CancelFunc{}, supervisor: supervisor}
 	}, actor.WithSupervisor(supervisor))
 }
 
@@ -99,6 +106,8 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.judge(c, msg.attempt)
 	case freed:
 		a.freed(c, msg)
+	case counted:
+		a.counted(c, msg)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -150,6 +159,7 @@ func (a *credentialActor) recount() {
 	clear(a.open)
 	probing := false
 	for _, m := range a.models {
+		a.count(m)
 		m.leases.each(func(l openLease) {
 			if l.handed {
 				a.open[l.id] = struct{}{}
@@ -159,6 +169,15 @@ func (a *credentialActor) recount() {
 	}
 	if !probing {
 		a.probe = 0
+	}
+}
+
+// count counts the leases of a model whose actor does not run.
+func (a *credentialActor) count(m *modelMemory) {
+	if a.credential.MaxConcurrency > 0 {
+		for _, id := range m.uncounted() {
+			a.open[id] = struct{}{}
+		}
 	}
 }
 
@@ -175,8 +194,8 @@ func (a *credentialActor) grant(c actor.Context, g grant) {
 	now := time.Now()
 	resting := a.rest.Resting(now)
 	no := refused{grant: g, wide: a.rest, probing: resting && a.probe != 0}
-	if limit := a.credential.MaxConcurrency; limit > 0 && len(a.open) >= limit {
-		no.open = len(a.open)
+	if limit := a.credential.MaxConcurrency; limit > 0 && (len(a.open) >= limit || len(a.counting) > 0) {
+		no.open = max(len(a.open), limit)
 	}
 	if a.retiring || no.probing || no.open > 0 || resting && !a.rest.ProbeDue(now) {
 		c.RequestWithCustomSender(a.w.router, no, c.Sender())
@@ -193,15 +212,36 @@ func (a *credentialActor) grant(c actor.Context, g grant) {
 }
 
 // freed forgets a lease that has ended, or that its model did not grant. The router hears of
-// it from here, in order with what it hears of how many are open: otherwise it would count
-// some for ever.
+// the end from here, in order with what it hears of the number of leases.
 func (a *credentialActor) freed(c actor.Context, msg freed) {
-	if _, ok := a.open[msg.lease]; ok && msg.tracked && !a.retiring {
-		c.Send(a.w.router, released{a.credential.ID})
-	}
 	delete(a.open, msg.lease)
 	if a.probe == msg.lease {
 		a.probe = 0
+	}
+	switch {
+	case !msg.granted: // somebody may have been refused for its sake
+		a.tellLoad(c)
+	case (msg.tracked || a.credential.MaxConcurrency > 0) && !a.retiring:
+		c.Send(a.w.router, released{a.credential.ID})
+	}
+}
+
+// counted takes over leases that were granted while their number had no limit.
+func (a *credentialActor) counted(c actor.Context, msg counted) {
+	for _, id := range msg.leases {
+		a.open[id] = struct{}{}
+	}
+	a.heard(c, msg.model)
+}
+
+// heard notes that all leases of a model are counted.
+func (a *credentialActor) heard(c actor.Context, model string) {
+	if _, ok := a.counting[model]; !ok {
+		return
+	}
+	delete(a.counting, model)
+	if len(a.counting) == 0 {
+		a.tellLoad(c)
 	}
 }
 
@@ -213,7 +253,7 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 	}
 	memory, ok := a.models[name]
 	if !ok {
-		memory = &modelMemory{}
+		memory = newModelMemory()
 		a.models[name] = memory
 	}
 	memory.describe(a.credential)
@@ -292,6 +332,11 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
 	before := a.settings.policy(a.credential).Disabled
+	if a.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0 {
+		for model := range a.children {
+			a.counting[model] = struct{}{}
+		}
+	}
 	a.credential = next
 	if enabled || (replaced && aboutSecret(a.rest.Kind)) {
 		a.probe = 0
@@ -307,7 +352,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 
 // tellLoad tells the router how many leases are open, if that matters.
 func (a *credentialActor) tellLoad(c actor.Context) {
-	if a.credential.MaxConcurrency > 0 && !a.retiring {
+	if a.credential.MaxConcurrency > 0 && len(a.counting) == 0 && !a.retiring {
 		c.Send(a.w.router, load{a.credential.ID, len(a.open)})
 	}
 }
@@ -340,6 +385,10 @@ func (a *credentialActor) endIfRetired(c actor.Context) {
 func (a *credentialActor) terminated(c actor.Context, pid *actor.PID) {
 	model := modelOf(a.w, pid)
 	delete(a.children, model)
+	if memory, ok := a.models[model]; ok {
+		a.count(memory)
+	}
+	a.heard(c, model)
 	switch memory, ok := a.models[model]; {
 	case a.ending || !ok:
 	case memory.blank():

@@ -91,6 +91,7 @@ type Lease struct {
 	Pooled     bool          // the credential has other models under the same name
 
 	asked *Acquire
+	box   *reportBox // of its owner
 	owner *actor.PID // the actor that granted it
 }
 

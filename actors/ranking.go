@@ -31,7 +31,7 @@ type choice struct {
 // it lets the request wait or denies it.
 func (r *router) handOver(c actor.Context, msg acquire, asker *actor.PID, now time.Time) {
 	if !r.waiting.empty() { // those who wait come first
-		r.serveQueue(c, routeOf(msg), now)
+		r.serveQueue(c, msg.Model, now)
 	}
 	if !r.grantNow(c, msg, asker, now) {
 		r.park(c, msg, asker, now)
@@ -201,7 +201,7 @@ func (r *router) lost(c actor.Context, g grant, now time.Time) {
 		r.roster.Unprobed(g.credential, g.model, now)
 	}
 	if owner, ok := r.roster.Owner(g.credential); ok {
-		c.Send(owner, freed{g.acquire.id, g.tracked})
+		c.Send(owner, freed{lease: g.acquire.id})
 	}
 }
 
@@ -284,7 +284,7 @@ func (r *router) waited(c actor.Context, id uint64) {
 		return
 	}
 	now := time.Now()
-	r.serveQueue(c, routeOf(who.msg), now)
+	r.serveQueue(c, who.msg.Model, now)
 	if who = r.waiting.get(id); who == nil {
 		return
 	}
@@ -302,35 +302,27 @@ func (r *router) serveWaiting(c actor.Context, now time.Time) {
 	if r.waiting.empty() || !r.settled {
 		return
 	}
-	for route := range r.waiting.queues {
-		r.serveQueue(c, route, now)
+	for model := range r.waiting.queues {
+		r.serveQueue(c, model, now)
 	}
 }
 
-// serveQueue serves those who wait for one route, first come first served, while anybody is
+// serveQueue serves those who wait for one model, first come first served, while anybody is
 // ready. Whoever waits for somebody else lets the next ones pass.
-func (r *router) serveQueue(c actor.Context, route waitRoute, now time.Time) {
-	q, ok := r.waiting.queues[route]
-	if !ok {
-		return
-	}
-	for e := q.Front(); e != nil; {
-		who := e.Value.(*waiter)
-		e = e.Next()
+func (r *router) serveQueue(c actor.Context, model string, now time.Time) {
+	r.waiting.each(model, func(who *waiter) bool {
 		if !r.grantNow(c, who.msg, who.asker, now) {
-			if !who.particular() {
-				return
-			}
-			continue
+			return who.particular()
 		}
 		r.waiting.remove(who.msg.id)
-	}
+		return true
+	})
 }
 
 // particular reports whether a waiter may be passed by: it waits for a credential of its own
 // or for a time.
 func (w *waiter) particular() bool {
-	return w.msg.Pin.Credential != "" || !w.msg.NotBefore.IsZero() || len(w.msg.Tried) > 0 || w.msg.Suffix != ""
+	return w.msg.Pin.Credential != "" || !w.msg.NotBefore.IsZero() || len(w.msg.Tried) > 0 || w.msg.StayOnly || w.msg.Suffix != ""
 }
 
 // unserved says why a name has no candidates.

@@ -109,14 +109,14 @@ func (s *sessionActor) bind(c actor.Context, msg Bind) {
 }
 
 // unbind forgets a credential. A session that it served last goes to the one that served it
-// before or, if there is none, is free.
+// before, within the TTL, or, if there is none, is free.
 func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
 	if id != s.credential && !s.warm.Has(id) {
 		return
 	}
 	s.warm = s.warm.Without(id)
 	if id == s.credential {
-		if s.warm == nil {
+		if s.warm == nil || time.Since(time.Unix(0, s.warm[0].UsedAt)) > s.kind.ttl.get() {
 			s.leave(c)
 			return
 		}

@@ -117,11 +117,19 @@ const maxUnheard = 10
 // exclude, one without that actor's credential. A crash of the router itself excludes nobody:
 // it is back for the next try, or the engine ends.
 func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
-	g, ok := msg.(grant)
-	if r, isRefused := msg.(refused); isRefused {
-		g, ok = r.grant, true
+	var g grant
+	switch msg := msg.(type) {
+	case acquire:
+		g.acquire = msg
+	case grant:
+		g = msg
+	case refused:
+		g = msg.grant
 	}
-	if ok {
+	if since := g.acquire.since; !since.IsZero() { // it has waited already
+		a.Wait = max(0, a.Wait-time.Since(since))
+	}
+	if g.credential != "" {
 		s.w.root.Send(s.w.router, lostGrant{g})
 		if exclude {
 			a.Tried = append(slices.Clip(a.Tried), Tried{Credential: g.credential})
@@ -140,7 +148,8 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o})
+		l.box.put(report{lease: l.ID, outcome: o})
+		s.w.root.Send(l.owner, reported{})
 	}
 }
 

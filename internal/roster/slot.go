@@ -34,6 +34,7 @@ type Slot[O any] struct {
 	member  *member[O]
 	owner   O // of this model alone
 	seats   []*seat[O]
+	names   []routeKey // it had seats under, and may have again
 	rest    cooldown.State
 }
 
@@ -138,6 +139,9 @@ func (s *Slot[O]) standing(now time.Time) standing {
 	switch {
 	case wide && m.rest.Kind == providers.Unauthorized:
 		st := rested(m.rest, m.probing, now)
+		if own {
+			st = st.and(rested(s.rest, s.probing, now))
+		}
 		st.reason, st.until = Unauthorized, time.Time{}
 		return st.unless(m.saturated())
 	case wide && own:
