@@ -10,7 +10,6 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
-	httpapi "github.com/understudyhq/understudy/http"
 	"github.com/understudyhq/understudy/providers"
 	"github.com/understudyhq/understudy/providers/anthropic"
 	"github.com/understudyhq/understudy/providers/compat"
@@ -30,21 +29,14 @@ type builder struct {
 // built is one configuration made usable.
 type built struct {
 	upstreams []builtUpstream // in configuration order
-	network   builtNetwork
+	network   networks
 }
 
 type builtUpstream struct {
 	source      config.Provider
 	upstream    *providers.Upstream
-	transport   http.RoundTripper
+	transports  []http.RoundTripper // of the credentials
 	credentials []*providers.Credential
-}
-
-// builtNetwork is the transport that reaches the network.
-type builtNetwork struct {
-	timeouts  config.Timeouts
-	transport http.RoundTripper
-	close     func()
 }
 
 func newBuilder(o options) *builder {
@@ -62,12 +54,16 @@ func newBuilder(o options) *builder {
 
 // build makes cfg usable without changing what is in use.
 func (b *builder) build(cfg *config.Config) (built, error) {
-	next := built{network: b.network(cfg.Timeouts)}
-	for _, source := range cfg.Providers {
+	next := built{network: newNetworks(cfg.Timeouts.Connect)}
+	for i, source := range cfg.Providers {
 		if source.Kind == config.KindVertex && !slices.Contains(b.registry.Kinds(), config.KindVertex) {
 			continue // its adapter is to come; Warnings says so
 		}
-		u, err := b.upstream(source, next.network.transport)
+		transports, err := b.transports(&next.network, fmt.Sprintf("providers[%d]", i), source)
+		if err != nil {
+			return built{}, err
+		}
+		u, err := b.upstream(source, transports)
 		if err != nil {
 			return built{}, fmt.Errorf("provider %s: %w", source.Name, err)
 		}
@@ -76,40 +72,18 @@ func (b *builder) build(cfg *config.Config) (built, error) {
 	return next, nil
 }
 
-// adopt makes next what later builds are compared with, and lets idle connections of a
-// transport that it no longer uses go.
+// adopt makes next what later builds are compared with, and retires the transports that it
+// does not use.
 func (b *builder) adopt(next built) {
-	if b.last.network.close != nil && b.last.network.transport != next.network.transport {
-		b.last.network.close()
-	}
+	b.last.network.retire(next.network)
 	b.last = next
 }
 
-func (b *builder) close() {
-	if b.last.network.close != nil {
-		b.last.network.close()
-	}
-}
-
-func (b *builder) network(t config.Timeouts) builtNetwork {
-	if b.options.transport != nil {
-		return builtNetwork{transport: b.options.transport}
-	}
-	if b.last.network.transport != nil && b.last.network.timeouts.Connect == t.Connect {
-		return b.last.network
-	}
-	transport := httpapi.NewTransport(t.Connect)
-	return builtNetwork{timeouts: t, transport: transport, close: transport.CloseIdleConnections}
-}
-
-func (b *builder) upstream(source config.Provider, network http.RoundTripper) (builtUpstream, error) {
-	i := slices.IndexFunc(b.last.upstreams, func(u builtUpstream) bool { return u.source.Name == source.Name })
-	if i >= 0 {
-		if old := b.last.upstreams[i]; old.transport == network || source.Kind == config.KindSimulator {
-			if same(old.source, source) {
-				return old, nil
-			}
-		}
+func (b *builder) close() { b.last.network.retire(networks{}) }
+func (b *builder) upstream(source config.Provider, transports []http.RoundTripper) (builtUpstream, error) {
+	old := b.lastOf(source.Name)
+	if same(old.source, source) && slices.Equal(old.transports, transports) {
+		return old, nil
 	}
 	adapter, err := b.registry.Get(source.Kind)
 	if err != nil {
@@ -119,49 +93,58 @@ func (b *builder) upstream(source config.Provider, network http.RoundTripper) (b
 	if err != nil {
 		return builtUpstream{}, fmt.Errorf("base-url: %w", err)
 	}
-	transport := network
-	if source.Kind == config.KindSimulator {
-		transport = simulated(source).Transport()
-	}
-	next := builtUpstream{source: source, transport: transport, upstream: describe(source, adapter, base)}
+	next := builtUpstream{source: source, transports: transports, upstream: describe(source, adapter, base)}
 	if next.upstream.Rules, err = errorRules(source.ErrorRules); err != nil {
 		return builtUpstream{}, err
 	}
-	var old []*providers.Credential
-	if i >= 0 && sameUpstream(b.last.upstreams[i], next) {
-		next.upstream, old = b.last.upstreams[i].upstream, b.last.upstreams[i].credentials
+	before := map[providers.CredentialID]*providers.Credential{}
+	if sameUpstream(old, next) {
+		next.upstream = old.upstream
+		for _, c := range old.credentials {
+			before[c.ID] = c
+		}
 	}
-	for _, c := range source.Credentials {
-		made, err := credential(c, next)
+	for i, c := range source.Credentials {
+		made, err := credential(c, next.upstream, transports[i])
 		if err != nil {
 			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
 		}
-		next.credentials = append(next.credentials, keepSame(old, made))
+		if kept := before[made.ID]; kept != nil && sameCredential(kept, made) {
+			made = kept
+		}
+		next.credentials = append(next.credentials, made)
 	}
 	return next, nil
 }
 
-// sameUpstream reports whether two builds differ in their credentials at most.
+// lastOf returns what the last build made of the provider called name.
+func (b *builder) lastOf(name string) builtUpstream {
+	for _, u := range b.last.upstreams {
+		if u.source.Name == name {
+			return u
+		}
+	}
+	return builtUpstream{}
+}
+
+// sameUpstream reports whether two builds differ at most in their credentials and in how
+// these reach the upstream.
 func sameUpstream(old, next builtUpstream) bool {
 	a, b := old.source, next.source
 	a.Credentials, b.Credentials = nil, nil
-	return old.transport == next.transport && same(a, b)
+	a.ProxyURL, b.ProxyURL = "", ""
+	a.CAFile, b.CAFile = "", ""
+	return same(a, b)
 }
 
-// keepSame returns the one of old that equals c, or c.
-func keepSame(old []*providers.Credential, c *providers.Credential) *providers.Credential {
-	for _, o := range old {
-		if o.ID != c.ID || o.Transport != c.Transport || o.Upstream != c.Upstream {
-			continue // transports are compared by identity: they are alive
-		}
-		a, b := *o, *c
-		a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil
-		a.Rules, b.Rules = nil, nil // these hold compiled patterns, of which only the text counts
-		if same(a, b) && slices.EqualFunc(o.Rules, c.Rules, providers.ErrorRule.Equal) {
-			return o
-		}
+func sameCredential(old, next *providers.Credential) bool {
+	if old.Transport != next.Transport || old.Upstream != next.Upstream {
+		return false // these are compared by identity: they are alive
 	}
-	return c
+	a, b := *old, *next
+	a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil
+	a.Rules, b.Rules = nil, nil // these hold compiled patterns, of which only the text counts
+	return same(a, b) && slices.EqualFunc(old.Rules, next.Rules, providers.ErrorRule.Equal)
 }
 
 func describe(p config.Provider, adapter providers.Provider, base *url.URL) *providers.Upstream {
@@ -181,13 +164,13 @@ func describe(p config.Provider, adapter providers.Provider, base *url.URL) *pro
 	return u
 }
 
-func credential(c config.Credential, u builtUpstream) (*providers.Credential, error) {
+func credential(c config.Credential, u *providers.Upstream, transport http.RoundTripper) (*providers.Credential, error) {
 	rules, err := errorRules(c.ErrorRules)
 	if err != nil {
 		return nil, err
 	}
 	secret := c.APIKey
-	if secret == "" && u.source.Kind == config.KindSimulator {
+	if secret == "" && u.Kind == config.KindSimulator {
 		secret = c.ID
 	}
 	weight := 1
@@ -195,8 +178,8 @@ func credential(c config.Credential, u builtUpstream) (*providers.Credential, er
 		weight = *c.Weight
 	}
 	return &providers.Credential{
-		ID: providers.CredentialID(c.ID), Upstream: u.upstream, Secret: providers.NewSecret(secret), Account: c.Account,
-		Transport: u.transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
+		ID: providers.CredentialID(c.ID), Upstream: u, Secret: providers.NewSecret(secret), Account: c.Account,
+		Transport: transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
 		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
 		DisableCooldown: c.DisableCooldown, Rules: rules,
 	}, nil

@@ -17,9 +17,10 @@ func layers() []layer {
 	return []layer{
 		{"test/...", []string{"..."}, "tests from outside may look anywhere"},
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
-		{".", []string{"http", "http/admin", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
+		{".", []string{"http", "http/admin", "http/network", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"http/fault", "http/payload", "http/tap", "actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
+		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},

@@ -122,7 +122,8 @@ type Cooldown struct {
 
 // Timeouts bound the waits of one upstream attempt. 0 = no bound.
 type Timeouts struct {
-	// Connect covers dialling and the TLS handshake. Default 10s.
+	// Connect covers all that a new connection takes: looking the name up, dialling, what a
+	// proxy needs, TLS. Default 10s.
 	Connect time.Duration `yaml:"connect"`
 	// FirstByte is from sending the request to the answer's first payload byte. Default 300s.
 	FirstByte time.Duration `yaml:"first-byte"`
@@ -158,8 +159,12 @@ type Provider struct {
 	BaseURL string `yaml:"base-url"`
 	// Formats this upstream speaks; default by kind.
 	Formats []string `yaml:"formats"`
-	// ProxyURL is http, https or socks5, or "direct"; empty = the environment's proxy.
+	// ProxyURL is http, https or socks5, or "direct"; empty = the environment's proxy. It
+	// may hold a user and a password.
 	ProxyURL string `yaml:"proxy-url" config:"secret"`
+	// CAFile is a PEM file of certificates that are trusted beside the system's, for the
+	// upstream and an https proxy before it. Empty = none.
+	CAFile string `yaml:"ca-file"`
 	// Headers are added to every upstream call; "$X-Foo" copies the client's X-Foo.
 	Headers map[string]string `yaml:"headers" config:"secret"`
 	// Prefix exposes the models as PREFIX/NAME as well. No slash.

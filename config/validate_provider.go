@@ -51,6 +51,9 @@ func (v *validator) provider(path string, p *Provider) {
 	}
 	v.formats(path+".formats", p.Formats)
 	v.check(path+".proxy-url", checkProxyURL(p.ProxyURL))
+	if p.CAFile != "" {
+		v.check(path+".ca-file", checkText(p.CAFile))
+	}
 	v.requestHeaders(path+".headers", p.Headers)
 	if p.Prefix != "" {
 		v.check(path+".prefix", checkName(p.Prefix))

@@ -26,9 +26,7 @@ func warnings() []warning {
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
 		{"logging.requests", notYet, nil},
 		{"providers[].kind", "has no adapter yet; its requests fail", isVertex},
-		{"providers[].proxy-url", notYet, nil},
 		{"providers[].credentials[].websockets", notYet, nil},
-		{"providers[].credentials[].proxy-url", notYet, nil},
 	}
 }
 

@@ -27,10 +27,11 @@ retry: {rounds: 3, max-wait: 1s}
 providers:
   - name: a
     kind: simulator
-    proxy-url: ""
+    proxy-url: socks5://user:pass@127.0.0.1:1080
+    ca-file: ca.pem
     error-rules: [{status: 403, action: next}]
     models: [{name: m, fallback: n}]
-    credentials: [{id: x, weight: 2, account: y, priority: 1, max-concurrency: 3, disable-cooldown: true, error-rules: [{body-contains: x, action: stop}]}]
+    credentials: [{id: x, proxy-url: direct, weight: 2, account: y, priority: 1, max-concurrency: 3, disable-cooldown: true, error-rules: [{body-contains: x, action: stop}]}]
 `), nil)
 	require.NoError(t, err)
 	require.Empty(t, c.Warnings())

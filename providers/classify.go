@@ -3,6 +3,7 @@ package providers
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -241,12 +242,17 @@ func isCode(s string) bool {
 func errorReason(err error) string {
 	var (
 		timeout interface{ Timeout() bool }
+		trust   *tls.CertificateVerificationError
 		lookup  *net.DNSError
 		op      *net.OpError
 	)
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
+	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
+		return "proxy failed"
+	case errors.As(err, &trust):
+		return "certificate not trusted"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed early"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ func TestClassify_NamesWhatWentWrongOnTheWay(t *testing.T) {
 		"refused":            {post(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), providers.Transient, "connect failed"},
 		"reset":              {post(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), providers.Transient, "connection reset"},
 		"broken pipe":        {post(syscall.EPIPE), providers.Transient, "connection reset"},
+		"proxy refuses":      {post(&net.OpError{Op: "proxyconnect", Net: "tcp", Err: errors.New("secret")}), providers.Transient, "proxy failed"},
+		"socks refuses":      {post(&net.OpError{Op: "socks connect", Net: "tcp", Err: errors.New("secret")}), providers.Transient, "proxy failed"},
+		"unknown authority":  {post(&tls.CertificateVerificationError{Err: errors.New("who")}), providers.Transient, "certificate not trusted"},
 		"no such host":       {post(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "upstream.example", IsNotFound: true}}), providers.Transient, "host not found"},
 		// An answer that is empty is trouble of the upstream, also if the connection ends with it.
 		"end of file without status (CD29)": {post(io.EOF), providers.Transient, "connection closed early"},
