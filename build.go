@@ -17,6 +17,7 @@ import (
 	"github.com/understudyhq/understudy/providers/gemini"
 	"github.com/understudyhq/understudy/providers/openai"
 	"github.com/understudyhq/understudy/providers/simulator"
+	"github.com/understudyhq/understudy/providers/vertex"
 )
 
 // builder turns configurations into upstreams and credentials. What did not change since
@@ -52,6 +53,7 @@ func newBuilder(o options) *builder {
 	r.Add(config.KindOpenAI, openai.Provider{})
 	r.Add(config.KindAnthropic, anthropic.Provider{})
 	r.Add(config.KindGemini, gemini.Provider{})
+	r.Add(config.KindVertex, vertex.Provider{})
 	r.Add(config.KindOpenAICompatible, compat.Provider{})
 	r.Add(config.KindSimulator, simulator.Provider{})
 	for kind, p := range o.kinds {
@@ -64,9 +66,6 @@ func newBuilder(o options) *builder {
 func (b *builder) build(cfg *config.Config) (built, error) {
 	next := built{network: b.network(cfg.Timeouts)}
 	for _, source := range cfg.Providers {
-		if source.Kind == config.KindVertex && !slices.Contains(b.registry.Kinds(), config.KindVertex) {
-			continue // its adapter is to come; Warnings says so
-		}
 		u, err := b.upstream(source, next.network.transport)
 		if err != nil {
 			return built{}, fmt.Errorf("provider %s: %w", source.Name, err)
@@ -186,6 +185,10 @@ func credential(c config.Credential, u builtUpstream) (*providers.Credential, er
 	if err != nil {
 		return nil, err
 	}
+	base, err := ownBase(u)
+	if err != nil {
+		return nil, err
+	}
 	secret := c.APIKey
 	if secret == "" && u.source.Kind == config.KindSimulator {
 		secret = c.ID
@@ -195,11 +198,19 @@ func credential(c config.Credential, u builtUpstream) (*providers.Credential, er
 		weight = *c.Weight
 	}
 	return &providers.Credential{
-		ID: providers.CredentialID(c.ID), Upstream: u.upstream, Secret: providers.NewSecret(secret), Account: c.Account,
+		ID: providers.CredentialID(c.ID), Upstream: u.upstream, Base: base, Secret: providers.NewSecret(secret), Account: c.Account,
 		Transport: u.transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
 		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
 		DisableCooldown: c.DisableCooldown, Rules: rules,
 	}, nil
+}
+
+// ownBase returns the base URL of a credential where it is not the upstream's; else nil.
+func ownBase(u builtUpstream) (*url.URL, error) {
+	if _, ok := u.upstream.Provider.(vertex.Provider); !ok {
+		return nil, nil
+	}
+	return vertex.Base(u.upstream.Base, u.source.Project, u.source.Location)
 }
 
 func errorRules(configured []config.ErrorRule) ([]providers.ErrorRule, error) {
