@@ -16,6 +16,7 @@ import (
 	"github.com/understudyhq/understudy/providers/gemini"
 	"github.com/understudyhq/understudy/providers/openai"
 	"github.com/understudyhq/understudy/providers/simulator"
+	"github.com/understudyhq/understudy/providers/vertex"
 )
 
 // builder turns configurations into upstreams and credentials. What did not change since
@@ -44,6 +45,7 @@ func newBuilder(o options) *builder {
 	r.Add(config.KindOpenAI, openai.Provider{})
 	r.Add(config.KindAnthropic, anthropic.Provider{})
 	r.Add(config.KindGemini, gemini.Provider{})
+	r.Add(config.KindVertex, vertex.Provider{})
 	r.Add(config.KindOpenAICompatible, compat.Provider{})
 	r.Add(config.KindSimulator, simulator.Provider{})
 	for kind, p := range o.kinds {
@@ -56,9 +58,6 @@ func newBuilder(o options) *builder {
 func (b *builder) build(cfg *config.Config) (built, error) {
 	next := built{network: newNetworks(cfg.Timeouts.Connect)}
 	for i, source := range cfg.Providers {
-		if source.Kind == config.KindVertex && !slices.Contains(b.registry.Kinds(), config.KindVertex) {
-			continue // its adapter is to come; Warnings says so
-		}
 		transports, err := b.transports(&next.network, fmt.Sprintf("providers[%d]", i), source)
 		if err != nil {
 			return built{}, err
@@ -105,7 +104,7 @@ func (b *builder) upstream(source config.Provider, transports []http.RoundTrippe
 		}
 	}
 	for i, c := range source.Credentials {
-		made, err := credential(c, next.upstream, transports[i])
+		made, err := credential(c, source, next.upstream, transports[i])
 		if err != nil {
 			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
 		}
@@ -164,8 +163,12 @@ func describe(p config.Provider, adapter providers.Provider, base *url.URL) *pro
 	return u
 }
 
-func credential(c config.Credential, u *providers.Upstream, transport http.RoundTripper) (*providers.Credential, error) {
+func credential(c config.Credential, source config.Provider, u *providers.Upstream, transport http.RoundTripper) (*providers.Credential, error) {
 	rules, err := errorRules(c.ErrorRules)
+	if err != nil {
+		return nil, err
+	}
+	base, err := ownBase(source, u)
 	if err != nil {
 		return nil, err
 	}
@@ -178,11 +181,19 @@ func credential(c config.Credential, u *providers.Upstream, transport http.Round
 		weight = *c.Weight
 	}
 	return &providers.Credential{
-		ID: providers.CredentialID(c.ID), Upstream: u, Secret: providers.NewSecret(secret), Account: c.Account,
+		ID: providers.CredentialID(c.ID), Upstream: u, Base: base, Secret: providers.NewSecret(secret), Account: c.Account,
 		Transport: transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
 		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
 		DisableCooldown: c.DisableCooldown, Rules: rules,
 	}, nil
+}
+
+// ownBase returns the base URL of a credential where it is not the upstream's; else nil.
+func ownBase(source config.Provider, u *providers.Upstream) (*url.URL, error) {
+	if _, ok := u.Provider.(vertex.Provider); !ok {
+		return nil, nil
+	}
+	return vertex.Base(u.Base, source.Project, source.Location)
 }
 
 func errorRules(configured []config.ErrorRule) ([]providers.ErrorRule, error) {

@@ -107,3 +107,46 @@ func TestBuilder_KeepsWhatDidNotChange(t *testing.T) {
 		})
 	}
 }
+
+func TestBuilder_GivesVertexCredentialsTheirPlace(t *testing.T) {
+	t.Parallel()
+	parse := func(place string) *config.Config {
+		cfg, err := config.Parse("c.yaml", []byte(`
+providers:
+  - {name: vertex, kind: vertex, `+place+`, credentials: [{api-key: a}, {api-key: b}]}
+  - {name: gemini, kind: gemini, credentials: [{api-key: c}]}
+`), nil)
+		require.NoError(t, err)
+		return cfg
+	}
+	b := newBuilder(newOptions(nil))
+	first, err := b.build(parse("project: p, location: us-central1"))
+	require.NoError(t, err)
+	b.adopt(first)
+	call := providers.Call{Format: providers.Gemini, Operation: providers.Generate, Model: "m"}
+	for _, c := range first.upstreams[0].credentials {
+		u, err := c.URL(call)
+		require.NoError(t, err)
+		require.Equal(t, "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/google/models/m:generateContent", u.String())
+	}
+	require.Nil(t, first.upstreams[1].credentials[0].Base)
+
+	second, err := b.build(parse("project: p, location: us-central1, models: [m]"))
+	require.NoError(t, err)
+	require.Equal(t, first.upstreams[0].credentials[0].Base, second.upstreams[0].credentials[0].Base)
+	b.adopt(second)
+	third, err := b.build(parse("project: p, location: us-central1, models: [m]"))
+	require.NoError(t, err)
+	require.Same(t, second.upstreams[0].credentials[0], third.upstreams[0].credentials[0])
+
+	moved, err := b.build(parse("project: p, location: global, base-url: https://vertex.example, models: [m]"))
+	require.NoError(t, err)
+	u, err := moved.upstreams[0].credentials[1].URL(call)
+	require.NoError(t, err)
+	require.Equal(t, "https://vertex.example/v1/projects/p/locations/global/publishers/google/models/m:generateContent", u.String())
+
+	nowhere := parse("project: p, location: global")
+	nowhere.Providers[0].Project = ""
+	_, err = b.build(nowhere)
+	require.EqualError(t, err, `provider vertex: credential vertex-1: project: "" is not a project`)
+}

@@ -27,6 +27,8 @@ func layers() []layer {
 		{"actors", []string{"actors/stage", "providers", "config", "internal/affinity", "internal/cooldown", "internal/pin", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
 		{"actors/stage", nil, "what actors stand on knows nothing of what they play"},
 		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
+		{"providers/grant", []string{"providers"}, "a token is got the same way for every vendor; where it is kept is the configuration's business"},
+		{"providers/vertex", []string{"providers", "providers/gemini"}, "Vertex serves Gemini's models: the same actions and the same errors at another address"},
 		{"providers/simulator/...", []string{"providers", "providers/simulator/*", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
 		{"providers/*", []string{"providers", "internal/peek"}, "one vendor's quirks concern no other vendor and no other layer"},
 		{"internal/llm/llmtest", []string{"internal/llm", "internal/sse"}, "the codecs' suite knows the canonical form, not the formats"},
@@ -126,6 +128,11 @@ func confinements() []confinement {
 			modules: []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/tmaxmax/go-sse"},
 			to:      []string{"..._test.go", "providers/providertest/...", "internal/llm/llmtest/...", "test/..."},
 			why:     "what only tests need must not reach a program that embeds the gateway",
+		},
+		{
+			modules: []string{"golang.org/x/oauth2"},
+			to:      []string{"providers/grant/*.go", "test/..."},
+			why:     "the library quotes whole answers in its errors; one package keeps secrets out of them",
 		},
 	}
 }

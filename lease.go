@@ -96,8 +96,7 @@ func (l *Lease) URL(call providers.Call) (*url.URL, error) {
 	if call.Model == "" {
 		call.Model = l.lease.Model
 	}
-	u := l.lease.Credential.Upstream
-	return u.Provider.URL(u.Base, call)
+	return l.lease.Credential.URL(call)
 }
 
 // Transport returns what reaches the upstream, through the credential's proxy if it has one.

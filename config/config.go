@@ -154,9 +154,14 @@ type Provider struct {
 	Name string `yaml:"name" config:"id"`
 	// Kind is the vendor adapter: one of the Kind constants or one the host program registered.
 	Kind string `yaml:"kind"`
-	// BaseURL is where the upstream is, http or https, without query. Default by kind;
-	// required for openai-compatible.
+	// BaseURL is where the upstream is, http or https, without query. Default by kind, for
+	// vertex where Google serves Location; required for openai-compatible.
 	BaseURL string `yaml:"base-url"`
+	// Project and Location are the Google Cloud project, by id or number, and where its
+	// requests are processed: a region, or "us", "eu" or "global". For kind vertex only,
+	// which needs both; Project may be left to the credentials in CredentialsDir.
+	Project  string `yaml:"project"`
+	Location string `yaml:"location"`
 	// Formats this upstream speaks; default by kind.
 	Formats []string `yaml:"formats"`
 	// ProxyURL is http, https or socks5, or "direct"; empty = the environment's proxy. It

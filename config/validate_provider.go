@@ -49,6 +49,7 @@ func (v *validator) provider(path string, p *Provider) {
 	} else if p.Kind == KindOpenAICompatible {
 		v.failf(path+".base-url", "is required for kind %s", p.Kind)
 	}
+	v.place(path, p)
 	v.formats(path+".formats", p.Formats)
 	v.check(path+".proxy-url", checkProxyURL(p.ProxyURL))
 	if p.CAFile != "" {
@@ -64,6 +65,23 @@ func (v *validator) provider(path string, p *Provider) {
 	if len(p.Credentials) == 0 && v.config.CredentialsDir == "" {
 		v.failf(path+".credentials", "at least one credential is required unless credentials-dir is set")
 	}
+}
+
+// place checks where in Google Cloud a provider is.
+func (v *validator) place(path string, p *Provider) {
+	if p.Kind != KindVertex {
+		if p.Project != "" {
+			v.failf(path+".project", "is only for providers of kind %s", KindVertex)
+		}
+		if p.Location != "" {
+			v.failf(path+".location", "is only for providers of kind %s", KindVertex)
+		}
+		return
+	}
+	if p.Project != "" || v.config.CredentialsDir == "" {
+		v.check(path+".project", checkProject(p.Project))
+	}
+	v.check(path+".location", checkLocation(p.Location))
 }
 
 func (v *validator) formats(path string, formats []string) {

@@ -87,6 +87,29 @@ func checkSecret(s string) error {
 	return nil
 }
 
+// checkProject checks the id or number of a Google Cloud project, such as my-project or
+// example.com:my-project.
+func checkProject(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("is required for kind %s", KindVertex)
+	case !madeOf(s, "-.:") || strings.Trim(s, "-.:") != s:
+		return fmt.Errorf("%q is not the id or number of a project", s)
+	}
+	return nil
+}
+
+// checkLocation checks the name of a Google Cloud location. It becomes part of a host name.
+func checkLocation(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf(`is required for kind %s: a region, or "us", "eu" or "global"`, KindVertex)
+	case !madeOf(s, "-") || strings.Trim(s, "-") != s || strings.ToLower(s) != s:
+		return fmt.Errorf(`%q is not a location, such as "europe-west4" or "global"`, s)
+	}
+	return nil
+}
+
 func checkBaseURL(s string) error {
 	u, err := url.Parse(s)
 	switch {

@@ -18,14 +18,12 @@ const notYet = "has no effect yet"
 
 // warnings lists the keys to warn about. A feature that arrives takes its rows with it.
 func warnings() []warning {
-	isVertex := func(v reflect.Value) bool { return v.String() == KindVertex }
 	return []warning{
 		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet, nil},
 		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet, nil},
 		{"credentials-dir", notYet, nil},
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
 		{"logging.requests", notYet, nil},
-		{"providers[].kind", "has no adapter yet; its requests fail", isVertex},
 		{"providers[].credentials[].websockets", notYet, nil},
 	}
 }

@@ -42,13 +42,12 @@ func TestWarnings_GiveThePathOfEachKey(t *testing.T) {
 	c, err := Parse("c.yaml", []byte(`
 routing: {claude-code-session-affinity: false}
 providers:
-  - {name: a, kind: vertex, credentials: [{api-key: k, websockets: true}]}
+  - {name: a, kind: vertex, project: p, location: us, credentials: [{api-key: k, websockets: true}]}
   - {name: b, kind: openai, credentials: [{api-key: k, websockets: true}, {api-key: k}, {api-key: k, websockets: true}]}
 `), nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"routing.claude-code-session-affinity: is deprecated; use session-affinity",
-		"providers[0].kind: has no adapter yet; its requests fail",
 		"providers[0].credentials[0].websockets and 2 more: has no effect yet",
 	}, c.Warnings())
 }

@@ -11,7 +11,7 @@ import (
 // again and copy what is known already.
 func (a *attempt) request() (*http.Request, error) {
 	credential := a.lease.Credential
-	url, err := credential.Upstream.Provider.URL(credential.Upstream.Base, a.upstreamCall)
+	url, err := credential.URL(a.upstreamCall)
 	if err != nil {
 		return nil, err
 	}

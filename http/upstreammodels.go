@@ -46,7 +46,7 @@ func ListUpstreamModels(ctx context.Context, c *providers.Credential) ([]string,
 
 func fetchList(ctx context.Context, c *providers.Credential, query string) ([]byte, error) {
 	call := providers.Call{Format: c.Upstream.Formats[0], Operation: providers.ListModels, Query: query}
-	u, err := c.Upstream.Provider.URL(c.Upstream.Base, call)
+	u, err := c.URL(call)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: list models: %w", c.Upstream.Name, err)
 	}

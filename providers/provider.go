@@ -124,6 +124,7 @@ type Header struct {
 type Credential struct {
 	ID             CredentialID
 	Upstream       *Upstream
+	Base           *url.URL // where it is served, if that is its own; nil = the upstream's Base
 	Secret         Secret
 	Grant          Grant             // where the secret comes from, if it expires; nil = it is fixed
 	Account        string            // credentials of one account share limits; empty = its own
@@ -139,6 +140,15 @@ type Credential struct {
 	// own setting says.
 	DisableCooldown *bool
 	Rules           []ErrorRule // before those of the upstream
+}
+
+// URL returns where call is served for c. Its errors are those of Provider.URL.
+func (c *Credential) URL(call Call) (*url.URL, error) {
+	base := c.Base
+	if base == nil {
+		base = c.Upstream.Base
+	}
+	return c.Upstream.Provider.URL(base, call)
 }
 
 // Serves reports whether the lists of c and its upstream let it serve the upstream's model name.

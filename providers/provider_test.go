@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,4 +21,25 @@ func TestOperation_HasAMethod(t *testing.T) {
 	for o, want := range tests {
 		require.Equal(t, want, o.Method(), o)
 	}
+}
+
+// pathOnly is a provider that serves everything at its base.
+type pathOnly struct{ providers.Provider }
+
+func (pathOnly) URL(base *url.URL, call providers.Call) (*url.URL, error) {
+	return providers.Endpoint(base, "/"+call.Model, call.Query), nil
+}
+
+func TestCredential_ServesAtItsOwnBaseIfItHasOne(t *testing.T) {
+	t.Parallel()
+	base := func(host string) *url.URL { return &url.URL{Scheme: "https", Host: host} }
+	c := providers.Credential{Upstream: &providers.Upstream{Provider: pathOnly{}, Base: base("upstream.example")}}
+	call := providers.Call{Model: "m", Query: "a=1"}
+	u, err := c.URL(call)
+	require.NoError(t, err)
+	require.Equal(t, "https://upstream.example/m?a=1", u.String())
+	c.Base = base("own.example")
+	u, err = c.URL(call)
+	require.NoError(t, err)
+	require.Equal(t, "https://own.example/m?a=1", u.String())
 }

@@ -12,12 +12,12 @@ import (
 
 // Classify implements providers.Provider.
 func (Provider) Classify(a providers.Answer) providers.Outcome {
-	return providers.Classify(a, readSignals)
+	return providers.Classify(a, Signals)
 }
 
-// readSignals reads {"error":{"code","message","status","details"}}, which a stream sent
+// Signals reads {"error":{"code","message","status","details"}}, which a stream sent
 // as an array holds in its first element.
-func readSignals(a providers.Answer) providers.Signals {
+func Signals(a providers.Answer) providers.Signals {
 	root := gjson.ParseBytes(a.Body)
 	if root.IsArray() {
 		root = root.Get("0")

@@ -29,15 +29,25 @@ func (Provider) URL(base *url.URL, call providers.Call) (*url.URL, error) {
 	if call.Operation == providers.ListModels {
 		return providers.Endpoint(base, "/v1beta/models", call.Query), nil
 	}
+	path, err := ModelPath(call)
+	if err != nil {
+		return nil, err
+	}
+	return providers.Endpoint(base, "/v1beta"+path, call.Query), nil
+}
+
+// ModelPath returns where call is served below whatever holds the models, as
+// /models/NAME:ACTION in escaped form. Its errors are those of URL.
+func ModelPath(call providers.Call) (string, error) {
 	action := actionOf(call)
 	if action == "" {
-		return nil, providers.ErrUnsupported
+		return "", providers.ErrUnsupported
 	}
 	model, err := escapeModel(call.Model)
 	if err != nil {
-		return nil, fmt.Errorf("%s %q: %w", action, call.Model, err)
+		return "", fmt.Errorf("%s %q: %w", action, call.Model, err)
 	}
-	return providers.Endpoint(base, "/v1beta/models/"+model+":"+action, call.Query), nil
+	return "/models/" + model + ":" + action, nil
 }
 
 // actionOf returns what follows the model's name in the path, or "" if there is no such

@@ -1,5 +1,6 @@
 // Package providertest is the conformance suite that every provider adapter passes: the
-// contract of providers.Provider and providers.Lister as tests.
+// contract of providers.Provider and, where a vendor lists its models, of providers.Lister as
+// tests.
 package providertest
 
 import (
@@ -25,10 +26,7 @@ const secret = "sk-conformance-0123456789"
 
 // Case describes one adapter: what it should do where vendors differ.
 type Case struct {
-	Provider interface {
-		providers.Provider
-		providers.Lister
-	}
+	Provider providers.Provider
 	// Formats are the adapter's defaults, in order.
 	Formats []providers.Format
 	// URLs is everything the adapter serves. Every other combination of a format and an
@@ -36,7 +34,8 @@ type Case struct {
 	URLs []URL
 	// Header and Value are what Authorize sets for Secret.
 	Header, Value string
-	// ModelList is a page of the vendor's list; ModelNames and NextPage what is in it.
+	// ModelList is a page of the vendor's list; ModelNames and NextPage what is in it. Empty
+	// = the vendor has no list, and the adapter must not be a providers.Lister.
 	ModelList  string
 	ModelNames []string
 	NextPage   string
@@ -250,14 +249,20 @@ func (c Case) testBodies(t *testing.T) {
 }
 
 func (c Case) testModelList(t *testing.T) {
-	names, err := c.Provider.ModelNames([]byte(c.ModelList))
+	lister, lists := c.Provider.(providers.Lister)
+	require.Equal(t, c.ModelList != "", lists)
+	require.Equal(t, lists, c.serves(providers.Call{Operation: providers.ListModels}), "who reads a list says where it is")
+	if !lists {
+		return
+	}
+	names, err := lister.ModelNames([]byte(c.ModelList))
 	require.NoError(t, err)
 	require.Equal(t, c.ModelNames, names)
-	require.Equal(t, c.NextPage, c.Provider.NextPage([]byte(c.ModelList)))
+	require.Equal(t, c.NextPage, lister.NextPage([]byte(c.ModelList)))
 	for _, body := range []string{"", "null", "{", "{}", "<html></html>", `{"data":1,"models":1}`, c.ModelList[:len(c.ModelList)/2]} {
-		_, err := c.Provider.ModelNames([]byte(body))
+		_, err := lister.ModelNames([]byte(body))
 		require.Error(t, err, "body %q", body)
-		require.Empty(t, c.Provider.NextPage([]byte("{}")))
+		require.Empty(t, lister.NextPage([]byte("{}")))
 	}
 }
 
@@ -293,7 +298,9 @@ func (c Case) testConcurrency(t *testing.T) {
 				c.Provider.Formats()
 				c.Provider.Authorize(http.Header{}, Secret())
 				c.Provider.Classify(c.answer(429, `{"error":{"message":"try again in 2s"}}`))
-				_, _ = c.Provider.ModelNames([]byte(c.ModelList))
+				if lister, ok := c.Provider.(providers.Lister); ok {
+					_, _ = lister.ModelNames([]byte(c.ModelList))
+				}
 			}
 		})
 	}
