@@ -232,7 +232,7 @@ func (w *ward) listen(t *rapid.T) {
 		old, known := w.heard[at]
 		w.heard[at] = f.State
 		passing := old.Kind == providers.Overloaded || old.Kind == providers.Transient || f.State.Kind == providers.Overloaded || f.State.Kind == providers.Transient
-		if !known || w.excluded || passing || !old.Held && !now.Before(old.Until) {
+		if !known || w.excluded || passing || old.Ignored || !old.Held && !now.Before(old.Until) {
 			continue
 		}
 		require.False(t, f.State.Until.Before(old.Until), "%v: %v became %v", at, old, f.State)
