@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -48,6 +50,7 @@ const (
 type credentialRow struct {
 	credential *providers.Credential
 	order      int
+	name       string // of its actor, and of all that follow it: leases know it by that
 	memory     *credentialMemory
 	pid        *actor.PID // nil while it is given up
 	givenUp    int        // times in a row
@@ -58,6 +61,7 @@ type credentialRow struct {
 // parent's turns only, its supervisor's decisions included.
 type credentialsMemory struct {
 	rows  map[providers.CredentialID]*credentialRow
+	names int // given so far
 	byPID map[string]providers.CredentialID // living actors
 	// listed are the models of upstreams without configured ones.
 	listed map[string][]string
@@ -191,7 +195,8 @@ func (a *credentialsActor) finishApply(c actor.Context) {
 func (a *credentialsActor) put(c actor.Context, credential *providers.Credential, order int) {
 	row, ok := a.rows[credential.ID]
 	if !ok {
-		row = &credentialRow{memory: newCredentialMemory()}
+		a.names++
+		row = &credentialRow{name: strconv.Itoa(a.names), memory: newCredentialMemory()}
 		a.rows[credential.ID] = row
 	}
 	changed := row.credential != credential || row.order != order
@@ -212,7 +217,11 @@ func (a *credentialsActor) put(c actor.Context, credential *providers.Credential
 
 func (a *credentialsActor) spawn(c actor.Context, row *credentialRow) {
 	row.memory.credential, row.memory.settings = row.credential, a.settings
-	row.pid = c.Spawn(credentialProps(a.w, row.memory))
+	pid, err := c.SpawnNamed(credentialProps(a.w, row.memory), row.name)
+	if err != nil {
+		panic(fmt.Errorf("spawn credential %s: %w", row.credential.ID, err))
+	}
+	row.pid = pid
 	a.byPID[row.pid.Id] = row.credential.ID
 	a.tellJoined(c, row)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
+	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -64,4 +65,31 @@ func TestGaps_NoReportIsLostWhileActorsComeAndGo(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, leases, s.Attempts)
 	})
+}
+
+// A grant may be on its way to an actor that has just stopped. It takes no place then, and
+// the pick stands for nobody of its session.
+func TestGaps_AGrantThatNobodyReadsIsForgotten(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*Plan){
+		"of a limited credential": limited(1),
+		"of the least loaded":     func(p *Plan) { p.Settings.Routing.Strategy = config.LeastLoaded },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEngine(t, 1, set, func(t *testing.T, e *engine) {
+				c1 := e.plan.Credentials[0]
+				owner := e.acquireSoon("c1").owner
+				nobody := e.w.system.NewLocalPID(e.w.guardian.Id + "/nobody")
+				e.w.root.Send(e.w.router, joined{c1, nobody, 0})
+				e.w.root.Send(e.w.router, modelUp{c1.ID, "m", nobody})
+				e.denied(inSession(chat("m"), "s"))
+				synctest.Wait()
+				e.w.root.Send(e.w.router, joined{c1, e.parentOf(owner), 0})
+				e.w.root.Send(e.w.router, modelUp{c1.ID, "m", owner})
+				l := e.acquire(inSession(chat("m"), "s"))
+				require.Equal(t, WhyOnly, l.Why)
+			})
+		})
+	}
 }

@@ -348,7 +348,7 @@ func (m *modelActor) wake(c actor.Context) {
 // forgettable reports whether nothing is lost with the state: there is no rest, or nobody has
 // come for a while to probe it. Whoever comes next is as good as a probe.
 func (m *modelActor) forgettable(now time.Time) bool {
-	return m.state.Until.IsZero() || m.state.Held && m.state.ProbeDue(now.Add(-modelIdleAfter))
+	return m.state.Until.IsZero() || m.state.Held && !now.Before(m.state.Until) && m.state.ProbeDue(now.Add(-modelIdleAfter))
 }
 
 // setAlarm sets the one alarm to what is due first.

@@ -233,3 +233,16 @@ func TestProbes_AModelsOwnRestOutlastsItsCredentials(t *testing.T) {
 		})
 	}
 }
+
+// A model that rests for an unknown time is forgotten when nobody has probed it for long, but
+// not before the time that its upstream named.
+func TestProbes_AHintIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
+		late := e.acquire(chat("m"))
+		e.fail(chat("m"), providers.Outcome{Kind: providers.RateLimited, RetryAfter: 3 * time.Hour})
+		e.report(late, providers.Outcome{Kind: providers.Forbidden})
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, WhyProbe, e.acquire(chat("m")).Why)
+	})
+}

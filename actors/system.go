@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
 
 	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/pin"
@@ -41,6 +43,7 @@ type System struct {
 	cleaned   sync.Once
 	mu        sync.Mutex
 	listeners map[*subscription]struct{}
+	unread    *eventstream.Subscription // to messages that found nobody
 }
 
 // Start starts an engine and waits until it serves plan.
@@ -59,6 +62,7 @@ func Start(ctx context.Context, o Options, plan Plan) (*System, error) {
 	if _, err := host.Root.SpawnNamed(guardianProps(s.w, s.ended), s.w.guardian.Id); err != nil {
 		return nil, fmt.Errorf("start the engine: %w", err)
 	}
+	s.unread = host.EventStream.Subscribe(s.deadLetter)
 	if err := s.Apply(ctx, plan); err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}
@@ -97,10 +101,10 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 		case stage.Shed:
 			return Lease{}, ErrOverloaded
 		case stage.Bounced: // by an actor that was idle and is gone; the next try spawns it anew
-			a = s.unread(a, answer.Message, try > maxUnheard/2)
+			a = s.again(a, answer.Message, try > maxUnheard/2)
 			runtime.Gosched() // let it go
 		case stage.Crashed:
-			a = s.unread(a, answer.Message, true)
+			a = s.again(a, answer.Message, true)
 		default: // a dead letter, for the same reason as a bounce
 			if try >= maxUnheard {
 				return Lease{}, &NoCredentialError{Model: a.Model, Reasons: map[string]int{"restarting": 1}}
@@ -113,10 +117,10 @@ func (s *System) Acquire(ctx context.Context, a Acquire) (Lease, error) {
 // maxUnheard is how often a question may be addressed to an actor that is not there.
 const maxUnheard = 10
 
-// unread takes note that an actor did not handle msg, and returns the next question: if
+// again takes note that an actor did not handle msg, and returns the next question: if
 // exclude, one without that actor's credential. A crash of the router itself excludes nobody:
 // it is back for the next try, or the engine ends.
-func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
+func (s *System) again(a Acquire, msg any, exclude bool) Acquire {
 	var g grant
 	switch msg := msg.(type) {
 	case acquire:
@@ -126,16 +130,31 @@ func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
 	case refused:
 		g = msg.grant
 	}
+	s.lost(msg)
 	if since := g.acquire.since; !since.IsZero() { // it has waited already
 		a.Wait = max(0, a.Wait-time.Since(since))
 	}
-	if g.credential != "" {
-		s.w.root.Send(s.w.router, lostGrant{g})
-		if exclude {
-			a.Tried = append(slices.Clip(a.Tried), Tried{Credential: g.credential})
-		}
+	if exclude && g.credential != "" {
+		a.Tried = append(slices.Clip(a.Tried), Tried{Credential: g.credential})
 	}
 	return a
+}
+
+// lost takes back what was noted about a grant, if msg is one that nobody has handled.
+func (s *System) lost(msg any) {
+	switch msg := msg.(type) {
+	case grant:
+		s.w.root.Send(s.w.router, lostGrant{msg})
+	case refused:
+		s.w.root.Send(s.w.router, lostGrant{msg.grant})
+	}
+}
+
+// deadLetter hears of messages that found nobody. Who asked is answered, but not with what.
+func (s *System) deadLetter(event any) {
+	if letter, ok := event.(*actor.DeadLetterEvent); ok && strings.HasPrefix(letter.PID.Id, s.w.guardian.Id+"/") {
+		s.lost(letter.Message)
+	}
 }
 
 // FirstByte says that the lease has served: its session is bound to its credential.
@@ -272,6 +291,7 @@ func (s *System) clean(ctx context.Context) {
 		sub.close()
 	}
 	s.asker.Close()
+	s.w.system.EventStream.Unsubscribe(s.unread)
 	if s.own {
 		s.w.system.Shutdown()
 	}
@@ -317,8 +337,13 @@ func (s *System) ended(why error) {
 
 // late takes answers that nobody waits for any more. A lease among them is given back.
 func (s *System) late(answer any) {
-	if lease, ok := answer.(Lease); ok {
-		s.Report(lease, providers.Outcome{Kind: providers.Canceled, Reason: "nobody waited for the lease"})
+	switch answer := answer.(type) {
+	case Lease:
+		s.Report(answer, providers.Outcome{Kind: providers.Canceled, Reason: "nobody waited for the lease"})
+	case stage.Bounced:
+		s.lost(answer.Message)
+	case stage.Crashed:
+		s.lost(answer.Message)
 	}
 }
 

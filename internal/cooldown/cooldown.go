@@ -186,10 +186,14 @@ func (p Policy) rest(s State, a Attempt, r span) State {
 	if r.held {
 		next.ProbeAt = next.Until
 	}
-	if s.open(a.Now) {
-		if !a.Probe && s.Held && r.held && s.Kind == next.Kind {
-			return s // one of those under way when the rest began: it says the same again
-		}
+	switch {
+	case !s.open(a.Now):
+	case s.Ignored && !next.Ignored: // what is only shown makes no rule's rest longer
+	case next.Ignored && !s.Ignored:
+		return s // a rule's rest counts more than what is only shown
+	case !a.Probe && s.Held && r.held && s.Kind == next.Kind:
+		return s // one of those under way when the rest began: it says the same again
+	default:
 		next = next.atLeast(s, a.Probe)
 	}
 	long := !r.exact && next.Until.Sub(a.Now) > p.Max
@@ -222,7 +226,6 @@ func (s State) atLeast(open State, probe bool) State {
 		s.Until = open.Until
 	}
 	s.Held = s.Held || open.Held
-	s.Ignored = s.Ignored && open.Ignored
 	if s.Firm = firm; !s.passing() {
 		s.Firm = time.Time{}
 	}

@@ -149,6 +149,8 @@ func TestPolicy_DisabledRecordsWithoutResting(t *testing.T) {
 	require.Equal(t, now.Add(time.Hour), s.Until)
 	s = p.Next(s, Attempt{Outcome: providers.Outcome{Kind: providers.RateLimited, Rest: time.Minute}, Now: now})
 	require.True(t, s.Resting(now), "an error rule says so (RT17)")
+	require.False(t, s.Resting(now.Add(time.Minute)), "and no longer than it says")
+	require.Equal(t, s, p.Next(s, limited), "what does not count leaves it as it is")
 }
 
 func TestPolicy_SpareCutsToTheBaseStep(t *testing.T) {
