@@ -260,7 +260,7 @@ func TestCapacity_HoldsInACrowd(t *testing.T) {
 				for range 6 {
 					e.acquire(chat("m"))
 				}
-				e.denied(chat("m"))
+				_ = e.denied(chat("m"))
 			})
 		})
 	}

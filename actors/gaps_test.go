@@ -83,7 +83,7 @@ func TestGaps_AGrantThatNobodyReadsIsForgotten(t *testing.T) {
 				nobody := e.w.system.NewLocalPID(e.w.guardian.Id + "/nobody")
 				e.w.root.Send(e.w.router, joined{c1, nobody, 0})
 				e.w.root.Send(e.w.router, modelUp{c1.ID, "m", nobody})
-				e.denied(inSession(chat("m"), "s"))
+				_ = e.denied(inSession(chat("m"), "s"))
 				synctest.Wait()
 				e.w.root.Send(e.w.router, joined{c1, e.parentOf(owner), 0})
 				e.w.root.Send(e.w.router, modelUp{c1.ID, "m", owner})

@@ -81,26 +81,29 @@ func TestProbes_OneAtATimeWhenDue(t *testing.T) {
 			inEngine(t, 1, nil, func(t *testing.T, e *engine) {
 				e.fail(chat("m"), tt.outcome)
 				time.Sleep(probedAfter - time.Millisecond)
-				e.denied(chat("m"))
+				_ = e.denied(chat("m"))
 				if tt.wide {
-					e.denied(chat("m2"))
+					_ = e.denied(chat("m2"))
 				} else {
 					e.serve(chat("m2"))
 				}
 				time.Sleep(time.Millisecond)
 				probe := e.acquire(chat("m"))
 				require.Equal(t, WhyProbe, probe.Why)
-				e.denied(chat("m"))
+				_ = e.denied(chat("m"))
 				if tt.wide {
-					e.denied(chat("m2"))
+					_ = e.denied(chat("m2"))
 				} else {
 					e.serve(chat("m2"))
 				}
 				e.report(probe, success)
-				for range 3 {
-					l := e.acquire(chat("m"))
-					require.NotEqual(t, WhyProbe, l.Why, "the rest is over")
-					defer e.Report(l, success)
+				together := make([]Lease, 3)
+				for i := range together {
+					together[i] = e.acquire(chat("m"))
+					require.NotEqual(t, WhyProbe, together[i].Why, "the rest is over")
+				}
+				for _, l := range together {
+					e.report(l, success)
 				}
 			})
 		})
@@ -124,9 +127,9 @@ func TestProbes_FailingOnesRenewTheRest(t *testing.T) {
 						probe := e.acquire(chat("m"))
 						require.Equal(t, WhyProbe, probe.Why)
 						e.report(probe, second)
-						e.denied(chat("m"))
+						_ = e.denied(chat("m"))
 						time.Sleep(probedAfter - time.Millisecond)
-						e.denied(chat("m"))
+						_ = e.denied(chat("m"))
 						time.Sleep(time.Millisecond)
 					}
 					e.report(e.acquire(chat("m")), success)
@@ -223,7 +226,7 @@ func TestProbes_AModelsOwnRestOutlastsItsCredentials(t *testing.T) {
 				probe := e.acquire(chat("m2"))
 				require.Equal(t, WhyProbe, probe.Why)
 				e.report(probe, success)
-				e.denied(chat("m"))
+				_ = e.denied(chat("m"))
 				time.Sleep(20 * time.Minute)
 				probe = e.acquire(chat("m"))
 				require.Equal(t, WhyProbe, probe.Why)

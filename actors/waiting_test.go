@@ -232,7 +232,7 @@ func (y *lobby) finish(t require.TestingT) {
 		y.acquire(chat("m"))
 		y.acquire(chat("m"))
 	}
-	y.denied(chat("m"))
+	_ = y.denied(chat("m"))
 }
 
 func TestWaiting_IsExactFairAndInVainOnlyIfNobodyIsReady(t *testing.T) {
