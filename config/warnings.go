@@ -10,8 +10,6 @@ import (
 type warning struct {
 	shape string // the key, without list indexes
 	note  string
-	// when limits the warning to some values; nil = all but the default.
-	when func(reflect.Value) bool
 }
 
 const notYet = "has no effect yet"
@@ -19,12 +17,12 @@ const notYet = "has no effect yet"
 // warnings lists the keys to warn about. A feature that arrives takes its rows with it.
 func warnings() []warning {
 	return []warning{
-		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet, nil},
-		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet, nil},
-		{"credentials-dir", notYet, nil},
-		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
-		{"logging.requests", notYet, nil},
-		{"providers[].credentials[].websockets", notYet, nil},
+		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet},
+		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet},
+		{"credentials-dir", notYet},
+		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity"},
+		{"logging.requests", notYet},
+		{"providers[].credentials[].websockets", notYet},
 	}
 }
 
@@ -39,7 +37,7 @@ func (c *Config) Warnings() []string {
 	first, count := make([]string, len(table)), make([]int, len(table))
 	walk(reflect.ValueOf(c).Elem(), "", "", func(s setting) {
 		i := slices.IndexFunc(table, func(w warning) bool { return w.shape == s.shape })
-		if i < 0 || !table[i].applies(s.value, defaults[s.shape]) {
+		if i < 0 || !set(s.value, defaults[s.shape]) {
 			return
 		}
 		if count[i]++; count[i] == 1 {
@@ -59,12 +57,9 @@ func (c *Config) Warnings() []string {
 	return found
 }
 
-// applies reports whether to warn about value; standard is its default, invalid inside
-// lists, where the default is zero.
-func (w warning) applies(value, standard reflect.Value) bool {
-	if w.when != nil {
-		return w.when(value)
-	}
+// set reports whether value is not the default, which standard is; standard is invalid
+// inside lists, where the default is zero.
+func set(value, standard reflect.Value) bool {
 	if !standard.IsValid() {
 		standard = reflect.Zero(value.Type())
 	}
