@@ -63,6 +63,7 @@ type credentialActor struct {
 	revivals   map[string]scheduler.CancelFunc
 	ending     bool // this incarnation
 	alarm      stage.Alarm
+	refresh    refreshing
 	supervisor *stage.Backoff
 }
 
@@ -95,6 +96,12 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.judge(c, msg.attempt)
 	case freed:
 		a.freed(msg.lease)
+	case renew:
+		a.renew(c, msg)
+	case refreshed:
+		a.refreshed(c, msg)
+	case refreshDue:
+		a.startRefresh(c)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -114,6 +121,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.terminated(c, msg.Who)
 	case *actor.Stopping, *actor.Restarting:
 		a.alarm.Cancel()
+		a.stopRefresh(c)
 		a.supervisor.Cancel()
 		for _, cancel := range a.revivals {
 			cancel()
@@ -127,6 +135,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 // started brings back the models that have a rest or open leases, after a restart too.
 func (a *credentialActor) started(c actor.Context) {
 	a.recount()
+	a.credential = withToken(a.credential)
 	for name, memory := range a.models {
 		if !memory.blank() {
 			a.model(c, name)
@@ -137,6 +146,7 @@ func (a *credentialActor) started(c actor.Context) {
 	}
 	a.tell(CredentialUp{a.credential.ID})
 	a.announce(c)
+	a.scheduleRefresh(c)
 	a.endIfRetired(c)
 }
 
@@ -280,6 +290,7 @@ func (a *credentialActor) ignoreRest(c actor.Context, before bool) {
 // rotate takes a new description. Another secret is as good as another credential, as far
 // as the old one was refused; one that was disabled starts clean.
 func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
+	next = withToken(next)
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
 	before := a.settings.policy(a.credential).Disabled
@@ -294,6 +305,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 		a.ignoreRest(c, before)
 	}
 	a.tellLoad(c)
+	a.scheduleRefresh(c)
 }
 
 // tellLoad tells the router how many leases are open, if that matters.

@@ -90,8 +90,9 @@ type Lease struct {
 	Fallbacks  []string      // names to try when nobody can serve this one
 	Pooled     bool          // the credential has other models under the same name
 
-	asked *Acquire
-	owner *actor.PID // the actor that granted it
+	asked  *Acquire
+	owner  *actor.PID // the actor that granted it
+	parent *actor.PID // its credential's
 }
 
 // Field is what a pick was made from.

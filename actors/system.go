@@ -140,8 +140,23 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o})
+		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o, used: l.Credential})
 	}
+}
+
+// Renew returns l with another secret, when the one it has was refused or has expired. All
+// who ask at the same time wait for one refresh. An error means that there is no other one:
+// providers.ErrGrantEnded if there never will be.
+func (s *System) Renew(ctx context.Context, l Lease) (Lease, error) {
+	answer, err := ask[renewed](ctx, s, l.parent, renew{l.Credential})
+	if err != nil {
+		return l, err
+	}
+	if answer.err != nil {
+		return l, answer.err
+	}
+	l.Credential = answer.credential
+	return l, nil
 }
 
 // Made notes that things were made with a lease, for a client: only it may use them, and only
@@ -260,6 +275,7 @@ func (s *System) clean(ctx context.Context) {
 		sub.close()
 	}
 	s.asker.Close()
+	s.awaitBlocking(ctx)
 	if s.own {
 		s.w.system.Shutdown()
 	}
@@ -271,6 +287,20 @@ func (s *System) clean(ctx context.Context) {
 		case <-ctx.Done(): // a callback that stops the engine cannot be waited for
 			return
 		}
+	}
+}
+
+// awaitBlocking waits until nothing is left that blocks outside of mailboxes. It has been
+// canceled; what does not mind that is not waited for longer than ctx.
+func (s *System) awaitBlocking(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		s.w.blocking.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
 	}
 }
 
