@@ -340,16 +340,17 @@ func TestHouse_FindsWhatIsTooLarge(t *testing.T) {
 			files: map[string]string{
 				"web/a.go": "package web" + lines(500), "web/b.go": "package web" + lines(500), "web/c.go": "package web" + lines(500),
 				"web/d.go": "package web" + lines(500), "web/e.go": "package web" + lines(500), "web/f.go": "package web" + lines(500),
-				"web/g.go": "package web" + lines(500), "web/h.go": "package web" + lines(1),
+				"web/g.go": "package web" + lines(500), "web/h.go": "package web" + lines(500),
+				"web/i.go": "package web" + lines(1),
 				"web/a_test.go": "package web" + lines(500),
 			},
-			want: []string{"web: 3501 lines in a package, at most 3500"},
+			want: []string{"web: 4001 lines in a package, at most 4000"},
 		},
 		"fan-out": {
 			files: map[string]string{"http/a.go": importing("httpapi",
 				modulePath+"/1", modulePath+"/2", modulePath+"/3", modulePath+"/4", modulePath+"/5",
-				modulePath+"/6", modulePath+"/7", modulePath+"/8", modulePath+"/9", modulePath+"/10")},
-			want: []string{"http: imports 10 of our packages, at most 9"},
+				modulePath+"/6", modulePath+"/7", modulePath+"/8", modulePath+"/9", modulePath+"/10", modulePath+"/11")},
+			want: []string{"http: imports 11 of our packages, at most 10"},
 		},
 	})
 }

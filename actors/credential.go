@@ -28,8 +28,18 @@ type (
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
 	// probe of the credential's rest has brought.
 	wideOutcome struct{ attempt cooldown.Attempt }
-	// freed says that a lease that the credential handed on has ended.
-	freed struct{ lease uint64 }
+	// freed says that a lease that the credential counts has ended or, unless it was granted,
+	// did not come about.
+	freed struct {
+		lease   uint64
+		granted bool
+		tracked bool // the router counts it
+	}
+	// counted tells which leases a model has granted without having them counted.
+	counted struct {
+		model  string
+		leases []uint64
+	}
 	// wideRested tells a model the rest of its credential as a whole.
 	wideRested struct{ state cooldown.State }
 	// revive is the alarm for a model's actor that was given up.
@@ -60,6 +70,7 @@ type credentialActor struct {
 	*credentialMemory
 	w          *wiring
 	children   map[string]*actor.PID // by model
+	counting   map[string]struct{}   // models that are to tell of leases that were not counted
 	revivals   map[string]scheduler.CancelFunc
 	ending     bool // this incarnation
 	alarm      stage.Alarm
@@ -81,7 +92,7 @@ func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
 		w.root.Send(w.router, modelDown{memory.credential.ID, model, true})
 	})
 	return w.props(func() actor.Actor {
-		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, revivals: map[string]scheduler.CancelFunc{}, supervisor: supervisor}
+		return &credentialActor{credentialMemory: memory, w: w, children: map[string]*actor.PID{}, counting: map[string]struct{}{}, revivals: map[string]scheduler.CancelFunc{}, supervisor: supervisor}
 	}, actor.WithSupervisor(supervisor))
 }
 
@@ -95,7 +106,9 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case wideOutcome:
 		a.judge(c, msg.attempt)
 	case freed:
-		a.freed(msg.lease)
+		a.freed(c, msg)
+	case counted:
+		a.counted(c, msg)
 	case renew:
 		a.renew(c, msg)
 	case refreshed:
@@ -156,6 +169,7 @@ func (a *credentialActor) recount() {
 	clear(a.open)
 	probing := false
 	for _, m := range a.models {
+		a.count(m)
 		m.leases.each(func(l openLease) {
 			if l.handed {
 				a.open[l.id] = struct{}{}
@@ -165,6 +179,15 @@ func (a *credentialActor) recount() {
 	}
 	if !probing {
 		a.probe = 0
+	}
+}
+
+// count counts the leases of a model whose actor does not run.
+func (a *credentialActor) count(m *modelMemory) {
+	if a.credential.MaxConcurrency > 0 {
+		for _, id := range m.uncounted() {
+			a.open[id] = struct{}{}
+		}
 	}
 }
 
@@ -181,8 +204,8 @@ func (a *credentialActor) grant(c actor.Context, g grant) {
 	now := time.Now()
 	resting := a.rest.Resting(now)
 	no := refused{grant: g, wide: a.rest, probing: resting && a.probe != 0}
-	if limit := a.credential.MaxConcurrency; limit > 0 && len(a.open) >= limit {
-		no.open = len(a.open)
+	if limit := a.credential.MaxConcurrency; limit > 0 && (len(a.open) >= limit || len(a.counting) > 0) {
+		no.open = max(len(a.open), limit)
 	}
 	if a.retiring || no.probing || no.open > 0 || resting && !a.rest.ProbeDue(now) {
 		c.RequestWithCustomSender(a.w.router, no, c.Sender())
@@ -198,11 +221,37 @@ func (a *credentialActor) grant(c actor.Context, g grant) {
 	c.RequestWithCustomSender(a.model(c, g.model), g, c.Sender())
 }
 
-// freed forgets a lease that has ended, or that its model did not grant.
-func (a *credentialActor) freed(lease uint64) {
-	delete(a.open, lease)
-	if a.probe == lease {
+// freed forgets a lease that has ended, or that its model did not grant. The router hears of
+// the end from here, in order with what it hears of the number of leases.
+func (a *credentialActor) freed(c actor.Context, msg freed) {
+	delete(a.open, msg.lease)
+	if a.probe == msg.lease {
 		a.probe = 0
+	}
+	switch {
+	case !msg.granted: // somebody may have been refused for its sake
+		a.tellLoad(c)
+	case (msg.tracked || a.credential.MaxConcurrency > 0) && !a.retiring:
+		c.Send(a.w.router, released{a.credential.ID})
+	}
+}
+
+// counted takes over leases that were granted while their number had no limit.
+func (a *credentialActor) counted(c actor.Context, msg counted) {
+	for _, id := range msg.leases {
+		a.open[id] = struct{}{}
+	}
+	a.heard(c, msg.model)
+}
+
+// heard notes that all leases of a model are counted.
+func (a *credentialActor) heard(c actor.Context, model string) {
+	if _, ok := a.counting[model]; !ok {
+		return
+	}
+	delete(a.counting, model)
+	if len(a.counting) == 0 {
+		a.tellLoad(c)
 	}
 }
 
@@ -214,7 +263,7 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 	}
 	memory, ok := a.models[name]
 	if !ok {
-		memory = &modelMemory{}
+		memory = newModelMemory()
 		a.models[name] = memory
 	}
 	memory.describe(a.credential)
@@ -294,6 +343,11 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
 	before := a.settings.policy(a.credential).Disabled
+	if a.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0 {
+		for model := range a.children {
+			a.counting[model] = struct{}{}
+		}
+	}
 	a.credential = next
 	if enabled || (replaced && aboutSecret(a.rest.Kind)) {
 		a.probe = 0
@@ -310,7 +364,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 
 // tellLoad tells the router how many leases are open, if that matters.
 func (a *credentialActor) tellLoad(c actor.Context) {
-	if a.credential.MaxConcurrency > 0 && !a.retiring {
+	if a.credential.MaxConcurrency > 0 && len(a.counting) == 0 && !a.retiring {
 		c.Send(a.w.router, load{a.credential.ID, len(a.open)})
 	}
 }
@@ -343,6 +397,10 @@ func (a *credentialActor) endIfRetired(c actor.Context) {
 func (a *credentialActor) terminated(c actor.Context, pid *actor.PID) {
 	model := modelOf(a.w, pid)
 	delete(a.children, model)
+	if memory, ok := a.models[model]; ok {
+		a.count(memory)
+	}
+	a.heard(c, model)
 	switch memory, ok := a.models[model]; {
 	case a.ending || !ok:
 	case memory.blank():

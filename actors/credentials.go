@@ -222,14 +222,21 @@ func (a *credentialsActor) tellJoined(c actor.Context, row *credentialRow) {
 	c.Send(a.w.ledger, CredentialJoined{row.credential})
 }
 
-// spread tells an outcome to the other credentials of its account.
+// spread tells an outcome to the other credentials of its account. A success that used up a
+// window ends no rest of theirs.
 func (a *credentialsActor) spread(c actor.Context, msg accountOutcome) {
+	if o := &msg.attempt.Outcome; o.Kind == providers.Success {
+		if o.RetryAfter <= 0 {
+			return
+		}
+		o.Kind = providers.WindowExhausted
+	}
 	for id, row := range a.rows {
 		same := row.credential.Account == msg.from.Account && row.credential.Upstream.Name == msg.from.Upstream.Name
 		if same && id != msg.from.ID && row.pid != nil {
 			attempt := msg.attempt
 			attempt.Outcome.Scope = providers.ScopeCredential // it goes no further
-			if attempt.Outcome.Kind == providers.Success {    // which is only the others' own
+			if attempt.Outcome.Kind == providers.Success {    // of somebody else: it ends no rest here
 				attempt.Outcome.Kind = providers.WindowExhausted
 			}
 			c.Send(row.pid, wideOutcome{attempt})

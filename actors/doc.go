@@ -28,7 +28,7 @@
 //	             rotated, accountOutcome
 //	credential   grant, freed, wideOutcome, modelChanged, revive, wake,       rotated
 //	             rotate, configure, announce, retire
-//	model        grant, report, spare, wake, rotate, wideRested, configure,   Lease
+//	model        grant, reported, spare, wake, rotate, wideRested, configure,   Lease
 //	             announce, retire
 //	sessions     Bind, expiring, lost, configure, announce, unbind            -
 //	session      bind, expire, announce, unbind                               -

@@ -54,7 +54,7 @@ type Origin struct {
 	Credential providers.CredentialID // empty = not known
 	Upstream   string
 	Account    string // empty = the credential is alone
-	Model      string // the name the client used
+	Model      string // the name the client used, reasoning suffix included
 	// Foreign means that it was made for another client, who alone may use it.
 	Foreign bool
 }
@@ -91,6 +91,7 @@ type Lease struct {
 	Pooled     bool          // the credential has other models under the same name
 
 	asked  *Acquire
+	box    *reportBox // of its owner
 	owner  *actor.PID // the actor that granted it
 	parent *actor.PID // its credential's
 }
@@ -109,10 +110,14 @@ func (l Lease) Tried(wide bool) Tried {
 
 // Route is the name that the client used, or that of a fallback.
 func (l Lease) Route() string {
-	if l.asked == nil {
+	switch {
+	case l.asked == nil:
 		return ""
+	case l.Suffix == "": // what looks like one is part of a configured name, if there is any
+		return l.asked.Model + l.asked.Suffix
+	default:
+		return l.asked.Model
 	}
-	return l.asked.Model
 }
 
 // LogValue leaves out everything that does not belong in a log.

@@ -71,6 +71,17 @@ func (o *openLeases) take(id uint64) (l openLease, ok bool) {
 	return openLease{}, false
 }
 
+// change lets fn change every open lease.
+func (o *openLeases) change(fn func(*openLease)) {
+	for i := range o.few {
+		fn(&o.few[i])
+	}
+	for id, l := range o.many {
+		fn(&l)
+		o.many[id] = l
+	}
+}
+
 // each calls fn for every open lease; fn may not change them.
 func (o *openLeases) each(fn func(openLease)) {
 	for _, l := range o.few {

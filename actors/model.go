@@ -3,6 +3,7 @@ package actors
 import (
 	"cmp"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -34,12 +35,8 @@ type (
 		handed     bool        // by the credential, which counts it
 		wideProbe  bool        // it finds out whether the credential's own rest must go on
 	}
-	// report ends a lease.
-	report struct {
-		lease   uint64
-		outcome providers.Outcome
-		used    *providers.Credential // as it was; nil = as it was granted
-	}
+	// reported says that there is a report, which ends a lease.
+	reported struct{}
 	// spare says that nobody else is left, or that everybody is overloaded: a rest for
 	// overload or transient trouble must not exceed the base step.
 	spare struct{}
@@ -57,6 +54,40 @@ const (
 	modelIdleAfter = 10 * time.Minute
 )
 
+// report is what came of a lease.
+type report struct {
+	lease   uint64
+	outcome providers.Outcome
+	used    *providers.Credential // as it was; nil = as it was granted
+}
+
+// reportBox takes the reports of one model's leases from whoever has used them. They wait
+// there for the next actor if there is none just now. It is safe for concurrent use.
+type reportBox struct {
+	mu      sync.Mutex
+	reports []report
+}
+
+func (b *reportBox) put(r report) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reports = append(b.reports, r)
+}
+
+// take returns the oldest report and takes it out.
+func (b *reportBox) take() (r report, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.reports) == 0 {
+		return report{}, false
+	}
+	r = b.reports[0]
+	if b.reports = b.reports[1:]; len(b.reports) == 0 {
+		b.reports = nil
+	}
+	return r, true
+}
+
 // modelMemory is what survives a model's actor: its state and its open leases. What every
 // lease needs comes first: with many credentials, the rest is in no cache.
 type modelMemory struct {
@@ -66,10 +97,27 @@ type modelMemory struct {
 	retiring   bool
 	calm       bool   // neither state nor wide says anything
 	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
+	limited    bool   // the credential counts leases
 	leases     openLeases
+	box        *reportBox
 	state      cooldown.State
 	wide       cooldown.State // the rest of the credential as a whole, as it told
 	policy     cooldown.Policy
+}
+
+// newModelMemory returns the memory of a model that was never used.
+func newModelMemory() *modelMemory { return &modelMemory{box: &reportBox{}} }
+
+// uncounted returns the open leases that the credential does not count, and notes that it
+// does from now on.
+func (m *modelMemory) uncounted() (ids []uint64) {
+	m.leases.change(func(l *openLease) {
+		if !l.handed {
+			l.handed = true
+			ids = append(ids, l.id)
+		}
+	})
+	return ids
 }
 
 // blank reports whether nothing would be lost with m.
@@ -82,7 +130,7 @@ func (m *modelMemory) settleDown() {
 
 // describe takes over what the credential is now.
 func (m *modelMemory) describe(c *providers.Credential) {
-	m.credential, m.id, m.out = c, c.ID, c.Disabled
+	m.credential, m.id, m.out, m.limited = c, c.ID, c.Disabled, c.MaxConcurrency > 0
 }
 
 // modelActor owns one (credential, model): its cooldown and its leases. It alone grants.
@@ -105,10 +153,11 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.usedAt = time.Now()
 		m.announce(c)
 		m.setAlarm(c)
+		m.read(c) // what came while there was nobody
 	case grant:
 		m.grant(c, msg)
-	case report:
-		m.settle(c, msg, false)
+	case reported:
+		m.read(c)
 	case wake:
 		m.wake(c)
 	case rotate:
@@ -141,6 +190,10 @@ func (m *modelActor) Receive(c actor.Context) {
 // grant answers the asker with a lease, unless the model or its credential is out: then the
 // router tries the next candidate.
 func (m *modelActor) grant(c actor.Context, g grant) {
+	if m.limited && !g.handed { // the router does not know of the limit yet
+		c.RequestWithCustomSender(c.Parent(), g, c.Sender())
+		return
+	}
 	now := time.Now()
 	var own, wide bool
 	if !m.calm {
@@ -149,7 +202,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 	probing := own && m.probe != 0
 	if m.out || m.retiring || probing || own && !m.state.ProbeDue(now) || wide && !g.wideProbe {
 		if g.handed {
-			c.Send(c.Parent(), freed{g.acquire.id})
+			c.Send(c.Parent(), freed{lease: g.acquire.id})
 		}
 		c.RequestWithCustomSender(m.w.router, refused{grant: g, state: m.state, wide: m.wide, probing: probing}, c.Sender())
 		return
@@ -178,7 +231,19 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		asked:      g.acquire.Acquire,
 		owner:      c.Self(),
 		parent:     c.Parent(),
+		box:        m.box,
 	})
+}
+
+// read settles what was reported.
+func (m *modelActor) read(c actor.Context) {
+	for {
+		r, ok := m.box.take()
+		if !ok {
+			return
+		}
+		m.settle(c, r, false)
+	}
 }
 
 // settle ends a lease and draws the conclusions. A second report of one lease is ignored.
@@ -195,9 +260,8 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 		c.Send(m.w.router, abandoned{lease.session, m.id})
 	}
 	if lease.handed {
-		c.Send(c.Parent(), freed{r.lease}) // before the router may hand over the next
-	}
-	if lease.tracked && !m.retiring {
+		c.Send(c.Parent(), freed{lease: r.lease, granted: true, tracked: lease.tracked})
+	} else if lease.tracked && !m.retiring {
 		c.Send(m.w.router, released{m.id})
 	}
 	c.Send(m.w.ledger, Attempted{
@@ -241,10 +305,9 @@ func (m *modelActor) judge(c actor.Context, lease openLease, r report, a cooldow
 
 // change makes next the state and tells those who must know.
 func (m *modelActor) change(c actor.Context, next cooldown.State) {
-	old := m.state
-	m.state = next
-	m.settleDown()
-	if next.Until != old.Until || next.ProbeAt != old.ProbeAt || next.Held != old.Held || next.Ignored != old.Ignored {
+	if next != m.state {
+		m.state = next
+		m.settleDown()
 		c.Send(c.Parent(), modelChanged{m.name, next})
 		m.setAlarm(c)
 	}
@@ -264,7 +327,10 @@ func (m *modelActor) configure(c actor.Context, s Settings) {
 // wake looks what is due: the end of the rest, leases that nobody reported, idleness.
 func (m *modelActor) wake(c actor.Context) {
 	now := time.Now()
-	m.change(c, m.state.Over(now))
+	if next := m.state.Over(now); next != m.state {
+		m.usedAt = now // it could not be used before: its streak is not old yet
+		m.change(c, next)
+	}
 	var overdue []uint64
 	m.leases.each(func(l openLease) {
 		if now.Sub(l.granted) >= leaseOverdueAfter {
@@ -319,7 +385,11 @@ func (m *modelActor) leaveIfRetired(c actor.Context) {
 // rotate takes a new description. One that was disabled starts clean.
 func (m *modelActor) rotate(c actor.Context, next *providers.Credential) {
 	enabled := m.credential.Disabled && !next.Disabled
+	limited := m.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0
 	m.describe(next)
+	if limited {
+		c.Send(c.Parent(), counted{m.name, m.uncounted()})
+	}
 	if enabled {
 		m.probe = 0
 		m.change(c, cooldown.State{})

@@ -31,7 +31,7 @@ type choice struct {
 // it lets the request wait or denies it.
 func (r *router) handOver(c actor.Context, msg acquire, asker *actor.PID, now time.Time) {
 	if !r.waiting.empty() { // those who wait come first
-		r.serveQueue(c, routeOf(msg), now)
+		r.serveQueue(c, msg.Model, now)
 	}
 	if !r.grantNow(c, msg, asker, now) {
 		r.park(c, msg, asker, now)
@@ -57,8 +57,8 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 		return false
 	}
 	ring.Wake(now)
-	field := ring.Field() // before the pick changes it
-	chosen, ok := r.rank(ring, msg, now)
+	field := ring.Field(msg.Tried, now) // before the pick changes it
+	chosen, ok := r.rank(ring, field, msg, now)
 	if !ok {
 		return false
 	}
@@ -81,7 +81,7 @@ func (r *router) grantNow(c actor.Context, msg acquire, asker *actor.PID, now ti
 
 // rank returns the slot to try first: where state of the request lies, the session's own,
 // else the strategy's choice.
-func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
+func (r *router) rank(ring *ring, field *Field, msg acquire, now time.Time) (choice, bool) {
 	lead, at, known, isKnown := r.sessions.Find(msg.Session)
 	ch := choice{session: lead}
 	var ok bool
@@ -107,7 +107,6 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 			return found, true
 		}
 	}
-	only := ring.Ready() == 1
 	if ch.pick, ok = ring.Pick(msg.Tried, now); !ok {
 		return ch, false
 	}
@@ -115,7 +114,7 @@ func (r *router) rank(ring *ring, msg acquire, now time.Time) (choice, bool) {
 		r.sessions.Pick(lead, ch.ID)
 		ch.tentative = true
 	}
-	if only {
+	if field.Ready == 1 {
 		return ch.because(WhyOnly), true
 	}
 	return ch.because(WhyStrategy), true
@@ -155,7 +154,7 @@ func (r *router) sessionSlot(ring *ring, ch choice, at session.Key, known affini
 func (r *router) refused(c actor.Context, msg refused) {
 	g, now := msg.grant, time.Now()
 	r.sessions.Abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
@@ -163,7 +162,7 @@ func (r *router) refused(c actor.Context, msg refused) {
 	}
 	explained := false
 	if msg.state.Resting(now) {
-		r.roster.Rest(g.credential, g.model, msg.state, now)
+		r.rested(c, Rested{g.credential, g.model, msg.state}, now)
 		explained = true
 	}
 	if msg.wide.Resting(now) {
@@ -195,24 +194,24 @@ const maxRefusals = 8
 // lost takes back what was noted about a grant that came to nothing.
 func (r *router) lost(c actor.Context, g grant, now time.Time) {
 	r.sessions.Abandoned(g.session, g.credential)
-	if g.tracked {
+	if g.tracked && !g.handed { // else its credential tells
 		r.roster.Released(g.credential, now)
 	}
 	if g.probe {
 		r.roster.Unprobed(g.credential, g.model, now)
 	}
 	if owner, ok := r.roster.Owner(g.credential); ok {
-		c.Send(owner, freed{g.acquire.id})
+		c.Send(owner, freed{lease: g.acquire.id})
 	}
 }
 
 // park lets a request wait for the soonest recovery or a free place, if that is soon enough,
 // or denies it.
 func (r *router) park(c actor.Context, msg acquire, asker *actor.PID, now time.Time) {
-	due, waits, err := r.outlook(msg, now)
 	if msg.since.IsZero() {
 		msg.since = now
 	}
+	due, waits, err := r.outlook(msg, now)
 	until := msg.since.Add(msg.Wait)
 	switch {
 	case !waits || !due.IsZero() && due.After(until) || !until.After(now):
@@ -244,14 +243,17 @@ func (r *router) outlook(msg acquire, now time.Time) (due time.Time, waits bool,
 	}
 	none := &NoCredentialError{
 		Model: msg.Model + msg.Suffix, Provider: e.Provider, RetryAfter: e.RetryAfter, Reasons: e.Reasons,
-		Field: ring.Field(), Fallbacks: fallbacks,
+		Field: ring.Field(msg.Tried, now), Fallbacks: fallbacks,
 	}
 	waits = msg.Wait > 0 && (len(fallbacks) == 0 || msg.LastResort)
 	if msg.NotBefore.After(now) {
 		return msg.NotBefore, waits, none
 	}
-	if e.Saturated {
-		return time.Time{}, waits, none
+	if e.Saturated { // a place may be free any moment: it is worth waiting, whoever rests for how long
+		if e.Due.After(msg.since.Add(msg.Wait)) {
+			e.Due = time.Time{}
+		}
+		return e.Due, waits, none
 	}
 	return e.Due, waits && !e.Due.IsZero(), none
 }
@@ -282,7 +284,7 @@ func (r *router) waited(c actor.Context, id uint64) {
 		return
 	}
 	now := time.Now()
-	r.serveQueue(c, routeOf(who.msg), now)
+	r.serveQueue(c, who.msg.Model, now)
 	if who = r.waiting.get(id); who == nil {
 		return
 	}
@@ -300,35 +302,27 @@ func (r *router) serveWaiting(c actor.Context, now time.Time) {
 	if r.waiting.empty() || !r.settled {
 		return
 	}
-	for route := range r.waiting.queues {
-		r.serveQueue(c, route, now)
+	for model := range r.waiting.queues {
+		r.serveQueue(c, model, now)
 	}
 }
 
-// serveQueue serves those who wait for one route, first come first served, while anybody is
+// serveQueue serves those who wait for one model, first come first served, while anybody is
 // ready. Whoever waits for somebody else lets the next ones pass.
-func (r *router) serveQueue(c actor.Context, route waitRoute, now time.Time) {
-	q, ok := r.waiting.queues[route]
-	if !ok {
-		return
-	}
-	for e := q.Front(); e != nil; {
-		who := e.Value.(*waiter)
-		e = e.Next()
+func (r *router) serveQueue(c actor.Context, model string, now time.Time) {
+	r.waiting.each(model, func(who *waiter) bool {
 		if !r.grantNow(c, who.msg, who.asker, now) {
-			if !who.particular() {
-				return
-			}
-			continue
+			return who.particular()
 		}
 		r.waiting.remove(who.msg.id)
-	}
+		return true
+	})
 }
 
 // particular reports whether a waiter may be passed by: it waits for a credential of its own
 // or for a time.
 func (w *waiter) particular() bool {
-	return w.msg.Pin.Credential != "" || !w.msg.NotBefore.IsZero() || len(w.msg.Tried) > 0 || w.msg.Suffix != ""
+	return w.msg.Pin.Credential != "" || !w.msg.NotBefore.IsZero() || len(w.msg.Tried) > 0 || w.msg.StayOnly || w.msg.Suffix != ""
 }
 
 // unserved says why a name has no candidates.

@@ -121,8 +121,9 @@ type router struct {
 	// Until settled, requests are stashed: the roster is not complete yet.
 	settled      bool
 	stashed      []stashedAcquire
-	credentials  bool // have been announced
-	sessionsLeft int  // bindings still to be announced; -1 = not known how many
+	left         map[uint64]struct{} // of those, nobody waits for
+	credentials  bool                // have been announced
+	sessionsLeft int                 // bindings still to be announced; -1 = not known how many
 }
 
 type stashedAcquire struct {
@@ -146,7 +147,7 @@ func (r *router) Receive(c actor.Context) {
 	case refused:
 		r.refused(c, msg)
 	case forsaken:
-		r.waiting.remove(msg.id)
+		r.forsaken(msg.id)
 	case waited:
 		r.waited(c, msg.id)
 	case SessionBound:
@@ -239,12 +240,25 @@ func (r *router) settleIfComplete(c actor.Context) {
 // settle serves the requests that came before the roster was complete.
 func (r *router) settle(c actor.Context) {
 	r.alarm.Cancel()
-	stashed := r.stashed
-	r.stashed, r.settled = nil, true
+	stashed, left := r.stashed, r.left
+	r.stashed, r.left, r.settled = nil, nil, true
 	now := time.Now()
 	for _, s := range stashed {
-		r.handOver(c, s.msg, s.sender, now)
+		if _, ok := left[s.msg.id]; !ok {
+			r.handOver(c, s.msg, s.sender, now)
+		}
 	}
+}
+
+// forsaken lets nobody wait for whom no answer is wanted.
+func (r *router) forsaken(id uint64) {
+	if r.waiting.remove(id); r.settled {
+		return
+	}
+	if r.left == nil {
+		r.left = map[uint64]struct{}{}
+	}
+	r.left[id] = struct{}{}
 }
 
 func (r *router) bound(c actor.Context, msg SessionBound) {
@@ -258,36 +272,36 @@ func (r *router) bound(c actor.Context, msg SessionBound) {
 // rested takes note of a rest, and tells its owner what only the router can see: that the
 // whole provider is overloaded, or that nobody else is left.
 func (r *router) rested(c actor.Context, msg Rested, now time.Time) {
+	kind := msg.State.Kind
+	passing := msg.Model != "" && msg.State.Resting(now) && (kind == providers.Overloaded || kind == providers.Transient)
+	wasReady := passing && r.roster.Ready(msg.Credential, msg.Model, now) // else this is no news of who is left
 	r.roster.Rest(msg.Credential, msg.Model, msg.State, now)
-	if msg.Model == "" || !msg.State.Resting(now) {
+	if !passing {
 		return
 	}
-	switch msg.State.Kind {
-	case providers.Overloaded:
+	if kind == providers.Overloaded {
 		wide, news := r.roster.Overloaded(msg.Credential, msg.Model, msg.State.Since)
 		if news {
-			r.roster.Resting(msg.Credential, msg.Model, providers.Overloaded, now, func(s *roster.Slot[*actor.PID]) { r.spare(c, s) })
-			return
+			r.roster.Resting(msg.Credential, msg.Model, kind, now, func(s *roster.Slot[*actor.PID]) { r.spare(c, s, now) })
 		}
 		if wide {
-			r.spare(c, r.roster.Slot(msg.Credential, msg.Model))
+			r.spare(c, r.roster.Slot(msg.Credential, msg.Model), now)
 			return
 		}
-	case providers.Transient:
-	default:
-		return
 	}
-	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last {
-		r.spare(c, s)
+	if s, last := r.roster.LastOut(msg.Credential, msg.Model); last && wasReady {
+		r.spare(c, s, now)
 	}
 }
 
-// spare asks the owner of a slot to rest no longer than the base step.
-func (r *router) spare(c actor.Context, s *roster.Slot[*actor.PID]) {
+// spare asks the owner of a slot to rest no longer than the base step. It counts on that at
+// once: whoever wants to wait for the slot must not be turned away meanwhile.
+func (r *router) spare(c actor.Context, s *roster.Slot[*actor.PID], now time.Time) {
 	if s == nil {
 		return
 	}
 	if owner, ok := s.Granter(); ok && s.RestsBeyond(cooldown.DefaultBase) {
 		c.Send(owner, spare{})
+		s.Spare(cooldown.DefaultBase, now)
 	}
 }

@@ -19,7 +19,7 @@ type (
 		lead  session.Key
 		first Bind
 	}
-	expire struct{} // the session's own alarm
+	expire struct{} // the session's own alarm, or its parent's word that the TTL is shorter
 	// lost tells the parent that a session stops without having asked.
 	lost struct {
 		key session.Key
@@ -109,14 +109,14 @@ func (s *sessionActor) bind(c actor.Context, msg Bind) {
 }
 
 // unbind forgets a credential. A session that it served last goes to the one that served it
-// before or, if there is none, is free.
+// before, within the TTL, or, if there is none, is free.
 func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
 	if id != s.credential && !s.warm.Has(id) {
 		return
 	}
 	s.warm = s.warm.Without(id)
 	if id == s.credential {
-		if s.warm == nil {
+		if s.warm == nil || time.Since(time.Unix(0, s.warm[0].UsedAt)) > s.kind.ttl.get() {
 			s.leave(c)
 			return
 		}
@@ -129,7 +129,11 @@ func (s *sessionActor) unbind(c actor.Context, id providers.CredentialID) {
 // expire asks to be let go or, if the session was used meanwhile, sets the alarm for what
 // is left: one timer per session, and none to reset per request.
 func (s *sessionActor) expire(c actor.Context) {
+	if s.alarm == nil {
+		return // it has asked already
+	}
 	if left := s.kind.ttl.get() - time.Duration(time.Now().UnixNano()-s.usedAt); left > 0 {
+		s.alarm() // it may not be what has brought this
 		s.alarm = stage.After(c, left, expire{})
 		return
 	}

@@ -82,7 +82,7 @@ func (s *sessionsActor) Receive(c actor.Context) {
 	case expiring:
 		s.expire(c, msg)
 	case configure:
-		s.ttl.set(msg.settings.Routing.SessionAffinityTTL)
+		s.configure(c, msg.settings)
 	case apply:
 		s.ttl.set(msg.plan.Settings.Routing.SessionAffinityTTL)
 	case announce:
@@ -96,6 +96,16 @@ func (s *sessionsActor) Receive(c actor.Context) {
 	case *actor.Terminated:
 	default:
 		stage.Unhandled(c)
+	}
+}
+
+// configure takes a new TTL. Alarms are set for the old one, so if it was longer, every session
+// looks whether its time has come.
+func (s *sessionsActor) configure(c actor.Context, settings Settings) {
+	before := s.ttl.get()
+	s.ttl.set(settings.Routing.SessionAffinityTTL)
+	if s.ttl.get() < before {
+		s.broadcast(c, expire{})
 	}
 }
 

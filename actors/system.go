@@ -117,11 +117,19 @@ const maxUnheard = 10
 // exclude, one without that actor's credential. A crash of the router itself excludes nobody:
 // it is back for the next try, or the engine ends.
 func (s *System) unread(a Acquire, msg any, exclude bool) Acquire {
-	g, ok := msg.(grant)
-	if r, isRefused := msg.(refused); isRefused {
-		g, ok = r.grant, true
+	var g grant
+	switch msg := msg.(type) {
+	case acquire:
+		g.acquire = msg
+	case grant:
+		g = msg
+	case refused:
+		g = msg.grant
 	}
-	if ok {
+	if since := g.acquire.since; !since.IsZero() { // it has waited already
+		a.Wait = max(0, a.Wait-time.Since(since))
+	}
+	if g.credential != "" {
 		s.w.root.Send(s.w.router, lostGrant{g})
 		if exclude {
 			a.Tried = append(slices.Clip(a.Tried), Tried{Credential: g.credential})
@@ -140,7 +148,8 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		s.w.root.Send(l.owner, report{lease: l.ID, outcome: o, used: l.Credential})
+		l.box.put(report{lease: l.ID, outcome: o, used: l.Credential})
+		s.w.root.Send(l.owner, reported{})
 	}
 }
 
@@ -163,7 +172,10 @@ func (s *System) Renew(ctx context.Context, l Lease) (Lease, error) {
 // at that credential's account.
 func (s *System) Made(l Lease, client string, keys []pin.Key) {
 	c := l.Credential
-	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account, Model: l.Route()}
+	origin := Origin{Credential: c.ID, Upstream: c.Upstream.Name, Account: c.Account}
+	if l.asked != nil {
+		origin.Model = l.asked.Model + l.asked.Suffix // some names are configured with theirs
+	}
 	s.w.root.Send(s.w.pins, made{keys, origin, client})
 }
 

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -17,28 +18,22 @@ const maxWaiters = 10_000
 type waiter struct {
 	msg    acquire
 	asker  *actor.PID
+	order  uint64    // in which they came
 	until  time.Time // it gives up
 	cancel scheduler.CancelFunc
 }
 
-// waitRoute is what waiters wait for: a name in a format.
-type waitRoute struct {
-	model  string
-	format providers.Format
-}
-
-// waitRoom is the requests that wait, first come first served for each route. The zero value
-// is not usable. It decides nothing.
+// waitRoom is the requests that wait for each model, in one queue for each format, since not
+// everybody speaks all of them. The zero value is not usable. It decides nothing.
 type waitRoom struct {
-	queues map[waitRoute]*list.List // of *waiter
+	queues map[string]map[providers.Format]*list.List // of *waiter; neither is ever empty
 	byID   map[uint64]*list.Element
+	came   uint64
 }
 
 func newWaitRoom() *waitRoom {
-	return &waitRoom{queues: map[waitRoute]*list.List{}, byID: map[uint64]*list.Element{}}
+	return &waitRoom{queues: map[string]map[providers.Format]*list.List{}, byID: map[uint64]*list.Element{}}
 }
-
-func routeOf(msg acquire) waitRoute { return waitRoute{msg.Model, msg.Format} }
 
 // full reports whether nobody may be added.
 func (w *waitRoom) full() bool { return len(w.byID) >= maxWaiters }
@@ -48,11 +43,17 @@ func (w *waitRoom) empty() bool { return len(w.byID) == 0 }
 
 // add puts a request at the end of its queue.
 func (w *waitRoom) add(who *waiter) {
-	route := routeOf(who.msg)
-	q, ok := w.queues[route]
+	w.came++
+	who.order = w.came
+	formats, ok := w.queues[who.msg.Model]
+	if !ok {
+		formats = map[providers.Format]*list.List{}
+		w.queues[who.msg.Model] = formats
+	}
+	q, ok := formats[who.msg.Format]
 	if !ok {
 		q = list.New()
-		w.queues[route] = q
+		formats[who.msg.Format] = q
 	}
 	w.byID[who.msg.id] = q.PushBack(who)
 }
@@ -74,12 +75,36 @@ func (w *waitRoom) remove(id uint64) *waiter {
 	who := e.Value.(*waiter)
 	who.cancel()
 	delete(w.byID, id)
-	route := routeOf(who.msg)
-	q := w.queues[route]
+	formats := w.queues[who.msg.Model]
+	q := formats[who.msg.Format]
 	if q.Remove(e); q.Len() == 0 {
-		delete(w.queues, route)
+		delete(formats, who.msg.Format)
+	}
+	if len(formats) == 0 {
+		delete(w.queues, who.msg.Model)
 	}
 	return who
+}
+
+// each calls fn for those who wait for a model, in the order in which they came, until it
+// says that nobody else of that format can be served. fn may remove whom it is called for.
+func (w *waitRoom) each(model string, fn func(*waiter) (others bool)) {
+	var next []*list.Element // of each queue
+	for _, q := range w.queues[model] {
+		next = append(next, q.Front())
+	}
+	for len(next) > 0 {
+		first := 0
+		for i, e := range next {
+			if e.Value.(*waiter).order < next[first].Value.(*waiter).order {
+				first = i
+			}
+		}
+		who, after := next[first].Value.(*waiter), next[first].Next()
+		if next[first] = after; !fn(who) || after == nil {
+			next = slices.Delete(next, first, first+1)
+		}
+	}
 }
 
 // clear empties the room and calls fn for everybody who was in it.

@@ -76,18 +76,26 @@ func (v *validator) formats(path string, formats []string) {
 }
 
 func (v *validator) models(path string, models []Model) {
-	names := unique{}
-	claim := func(path, name string) {
+	names, aliases := unique{}, unique{}
+	claim := func(path, name string, taken ...unique) {
 		v.check(path, checkText(name))
-		if first := names.add(name, path); first != "" {
-			v.failf(path, "%q is the same as %s", name, first)
+		for _, by := range taken {
+			if first := by[name]; first != "" {
+				v.failf(path, "%q is the same as %s", name, first)
+				return
+			}
 		}
 	}
 	for i, m := range models {
 		path := at(path, i)
-		claim(path+".name", m.Name)
-		for j, alias := range m.Alias {
-			claim(at(path+".alias", j), alias)
+		claim(path+".name", m.Name, names, aliases)
+		names.add(m.Name, path+".name")
+		own := unique{}
+		for j, alias := range m.Alias { // several models under one alias are a pool
+			path := at(path+".alias", j)
+			claim(path, alias, names, own)
+			own.add(alias, path)
+			aliases.add(alias, path)
 		}
 		v.globs(path+".fallback", m.Fallback)
 		if j := slices.Index(m.Fallback, m.Name); j >= 0 && m.Name != "" {

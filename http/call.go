@@ -79,7 +79,7 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 		return nil, missingModel("The request names no model.", nil)
 	}
 	route, suffix := cutSuffix(c.model)
-	if !in.key.allows(route) {
+	if !in.key.allows(c.model) && !in.key.allows(route) {
 		return nil, fault.ModelNotFound(c.model)
 	}
 	c.acquire = actors.Acquire{Model: route, Suffix: suffix, Format: in.format}

@@ -152,6 +152,10 @@ func (a *attempt) unsendable(err error) result {
 	if errors.Is(err, providers.ErrUnsupported) {
 		return result{outcome: o, failure: &failure{outcome: o, cause: fault.NotSupported(err), next: true}}
 	}
+	if a.call.resource != "" {
+		o.Reason = "response cannot be addressed"
+		return result{outcome: o, failure: &failure{outcome: o, cause: a.call.pinLost()}}
+	}
 	o.Reason = "model cannot be addressed"
 	return result{outcome: o, failure: &failure{outcome: o, cause: fault.ModelNotFound(a.call.model)}}
 }
@@ -176,8 +180,9 @@ func (a *attempt) classify(resp *http.Response, body []byte, err error) provider
 		answer.Status, answer.Header = resp.StatusCode, resp.Header
 	}
 	o := providers.Judge(a.lease.Credential, answer)
-	if o.Kind == providers.ModelUnsupported && a.lease.Suffix != "" {
-		// It may be the suffix that the upstream does not know: no reason to rest the model.
+	if o.Kind == providers.ModelUnsupported && (a.lease.Suffix != "" || a.call.resource != "") {
+		// It may be the suffix that the upstream does not know, and of a response that it does
+		// not have it may say anything: no reason to rest the model.
 		o.Kind = providers.RequestFault
 	}
 	return o

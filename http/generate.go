@@ -20,6 +20,9 @@ type failure struct {
 	next bool
 }
 
+// isFinal reports whether f is the gateway's own refusal, which stays the same.
+func (f *failure) isFinal() bool { return f.answer == nil && fault.OfAttempt(f.cause).Final }
+
 // attempt spends one lease. It returns nil when the client has its answer: a whole one, or
 // one that ends in an error the client can see. Whatever happens, a panic included, the
 // lease is reported once.

@@ -136,7 +136,7 @@ func TestServe_PassesTheLastUpstreamErrorOn(t *testing.T) {
 	require.Equal(t, body, w.Body.String())
 	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 	require.Equal(t, "v", w.Header().Get("X-Vendor"))
-	require.Empty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
 	require.Empty(t, w.Header().Get("X-Should-Retry"))
 }
 
@@ -152,7 +152,8 @@ func TestServe_TellsWhenToTryAgain(t *testing.T) {
 		"as the upstream says":        {limited("Retry-After", "7"), rest, "7"},
 		"as another header says":      {limited("Retry-After-Ms", "6500"), nil, "7"},
 		"as the engine knows":         {limited(), rest, "90"},
-		"not when nobody knows":       {limited(), nil, ""},
+		"soon when nobody knows":      {limited(), nil, "1"},
+		"not when it does not pass":   {answer(401, "application/json", `{}`), nil, ""},
 		"also for a broken transport": {func(*http.Request) (*http.Response, error) { return nil, io.EOF }, rest, "90"},
 	}
 	for name, tt := range tests {

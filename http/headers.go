@@ -92,7 +92,7 @@ func copyAnswerHeader(to, from http.Header) {
 		case "X-Request-Id":
 			to["X-Upstream-Request-Id"] = values
 		default:
-			if !isHopByHop(name) && !isNamed(named, name) && !strings.HasPrefix(name, "Access-Control-") {
+			if !isHopByHop(name) && !isNamed(named, name) && !strings.HasPrefix(name, "Access-Control-") && !strings.HasPrefix(name, "X-Understudy-") {
 				to[name] = values
 			}
 		}

@@ -74,7 +74,8 @@ func TestCopyAnswerHeader_PassesOnlyWhatConcernsTheClient(t *testing.T) {
 		"X-Request-Id", "theirs", "Request-Id", "r", "X-Ratelimit-Remaining-Requests", "9", "Openai-Processing-Ms", "3",
 		"Content-Length", "999", "Set-Cookie", "c=1", "Alt-Svc", "h3", "Server-Timing", "x;dur=1",
 		"Strict-Transport-Security", "s", "Connection", "close, X-Hop", "X-Hop", "h", "Keep-Alive", "1", "Upgrade", "u",
-		"Transfer-Encoding", "chunked", "Trailer", "T", "X-Codex-Turn-State", "ts"))
+		"Transfer-Encoding", "chunked", "Trailer", "T", "X-Codex-Turn-State", "ts",
+		"X-Understudy-Credential", "whose", "X-Understudy-Attempts", "7"))
 	w := send(newTestServer(pool, live()), "POST", "/v1/chat/completions", chatBody, "X-Request-Id", "mine")
 	timing := w.Header().Get("Server-Timing")
 	require.Regexp(t, `^gateway;dur=\d+\.\d{3}$`, timing)

@@ -202,10 +202,11 @@ func (s *Server) byID(in *inbound) error {
 		return in.unserved(nil, err)
 	}
 	made := origins[0]
-	if made.Foreign || made.Credential == "" || !in.key.allows(made.Model) {
+	route, suffix := cutSuffix(made.Model)
+	if made.Foreign || made.Credential == "" || !in.key.allows(made.Model) && !in.key.allows(route) {
 		return c.pinLost()
 	}
 	c.model = made.Model
-	c.acquire = actors.Acquire{Model: made.Model, Format: in.format, Pin: made}
+	c.acquire = actors.Acquire{Model: route, Suffix: suffix, Format: in.format, Pin: made}
 	return s.serve(in, c)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strings"
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
@@ -11,8 +12,8 @@ import (
 // attempted adds an attempt that is over to what the request's record will tell.
 func (in *inbound) attempted(a *attempt, o providers.Outcome) {
 	r := actors.AttemptRecord{
-		Credential: a.lease.Credential.ID, Provider: a.lease.Credential.Upstream.Name, Model: a.lease.Model,
-		Route: a.lease.Route(), Why: a.lease.Why, Field: a.lease.Field,
+		Credential: a.lease.Credential.ID, Provider: a.lease.Credential.Upstream.Name, Model: clip(a.lease.Model),
+		Route: clip(a.lease.Route()), Why: a.lease.Why, Field: a.lease.Field,
 		Outcome: o.Kind, Status: o.Status, Reason: o.Reason,
 		BeganAt: a.beganAt.Sub(in.startedAt), Waited: a.lease.Waited, Total: time.Since(a.beganAt),
 	}
@@ -34,9 +35,9 @@ func (in *inbound) record(total time.Duration) {
 	}
 	r := &actors.Record{
 		RequestID: in.id, At: in.startedAt, Client: in.key.name,
-		FormatIn: in.format, Operation: c.operation, Asked: c.model,
+		FormatIn: in.format, Operation: c.operation, Asked: clip(c.model),
 		Source: c.acquire.Session.Source, Session: c.acquire.Session.Primary,
-		Attempts: in.tries, Dropped: in.dropped, Status: in.w.Status, Outcome: in.outcome,
+		Attempts: in.tries, Rejected: in.rejected, Dropped: in.dropped, Status: in.w.Status, Outcome: in.outcome,
 		Queued: in.queued, Waited: in.waited, Total: total, Usage: in.usage,
 	}
 	if in.gone {
@@ -54,7 +55,18 @@ func (in *inbound) record(total time.Duration) {
 	}
 	if in.err != nil {
 		r.Err = fault.Code(in.err)
-		r.Rejected = in.rejected
 	}
 	in.server.pool.Record(r)
+}
+
+// maxNameBytes bounds the names of models in records: clients may name a model as they like,
+// and thousands of records are kept.
+const maxNameBytes = 256
+
+// clip returns name, or its beginning, without the memory of the rest.
+func clip(name string) string {
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxNameBytes], "") + "…"
 }

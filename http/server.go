@@ -12,6 +12,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/internal/admission"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -57,6 +58,7 @@ type Server struct {
 	settings atomic.Pointer[settings]
 	buffers  payload.Pool
 	gate     gate
+	guesses  admission.Lockout // at the management key; outlives the settings
 	echo     *echo.Echo
 }
 
@@ -91,7 +93,7 @@ func (s *Server) Abort() { s.gate.abort() }
 type settings struct {
 	keys           keyring
 	maxBodyBytes   int64
-	debug          debugKey
+	operator       *admission.Key
 	rounds         int           // after the first
 	maxCredentials int           // 0 = all
 	maxWait        time.Duration // 0 = never
@@ -104,7 +106,7 @@ func newSettings(live config.Live) *settings {
 	return &settings{
 		keys:           newKeyring(live.APIKeys),
 		maxBodyBytes:   live.MaxBodyBytes,
-		debug:          newDebugKey(live.Management),
+		operator:       admission.NewKey(live.Management.SecretKey, live.Management.AllowRemote),
 		rounds:         live.Retry.Rounds,
 		maxCredentials: live.Retry.MaxCredentials,
 		maxWait:        live.Retry.MaxWait,

@@ -63,7 +63,7 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
 	}
 	if err := a.out.pass(chunk, t, t.Begun); err != nil {
 		r := a.lost(err)
-		r.outcome.Usage = t.Usage
+		r.outcome.Usage = a.cost(t)
 		return &r
 	}
 	if waiting && t.Begun {
@@ -93,6 +93,14 @@ func (a *attempt) streamEnd(resp *http.Response, t *tap.Tap, o providers.Outcome
 	return a.streamDone(resp, t, o)
 }
 
+// cost is what a stream cost. What a stored answer cost has been counted when it was made.
+func (a *attempt) cost(t *tap.Tap) providers.Usage {
+	if a.call.resource != "" {
+		return providers.Usage{}
+	}
+	return t.Usage
+}
+
 // streamDone is the result of a stream that came to its end, be it by the upstream's own
 // error.
 func (a *attempt) streamDone(resp *http.Response, t *tap.Tap, o providers.Outcome) result {
@@ -101,10 +109,10 @@ func (a *attempt) streamDone(resp *http.Response, t *tap.Tap, o providers.Outcom
 		o = a.classify(resp, t.Failure, nil)
 		cause = fmt.Errorf("upstream failed in its stream: %s", o.Reason)
 	}
-	o.Usage = t.Usage
+	o.Usage = a.cost(t)
 	if err := a.out.finish(); err != nil {
 		r := a.lost(err)
-		r.outcome.Usage = t.Usage
+		r.outcome.Usage = o.Usage
 		return r
 	}
 	return result{outcome: o, err: cause}
@@ -120,7 +128,7 @@ func (a *attempt) streamCut(resp *http.Response, t *tap.Tap, cause error) result
 	if !ours {
 		o = a.classify(resp, nil, cause)
 	}
-	o.Usage = t.Usage
+	o.Usage = a.cost(t)
 	if a.in.isGone() {
 		a.in.gone = true
 		return result{outcome: o, err: fault.ErrClientGone}

@@ -175,13 +175,13 @@ func OfAcquire(err error, now time.Time) *Error {
 }
 
 func noCredential(e *actors.NoCredentialError, now time.Time) *Error {
-	if e.RetryAfter <= 0 && e.Reasons["saturated"] > 0 {
+	switch {
+	case e.Reasons["saturated"] > 0: // that may be over at any moment
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: "overloaded", RetryAfter: time.Second, Cause: e,
-			Message: fmt.Sprintf("All credentials for the model %q are busy.", e.Model),
+			Message: fmt.Sprintf("No credential can take more requests for the model %q: %s.", e.Model, joinReasons(e.Reasons)),
 		}
-	}
-	if e.RetryAfter <= 0 {
+	case e.RetryAfter <= 0:
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: "no_credential_available", Final: true, Cause: e,
 			Message: fmt.Sprintf("No credential can serve the model %q: %s.", e.Model, joinReasons(e.Reasons)),

@@ -51,6 +51,7 @@ func conditions() []struct {
 		{"cooling down, one provider", fault.OfAcquire(&actors.NoCredentialError{Model: "m", Provider: "p", RetryAfter: 1500 * time.Millisecond}, now)},
 		{"cooling down, several providers", fault.OfAcquire(&actors.NoCredentialError{Model: "m", RetryAfter: time.Minute}, now)},
 		{"nobody without a time", fault.OfAcquire(&actors.NoCredentialError{Model: "m", Reasons: map[string]int{"unauthorized": 1, "disabled": 2}}, now)},
+		{"busy", fault.OfAcquire(&actors.NoCredentialError{Model: "m", RetryAfter: time.Hour, Reasons: map[string]int{"resting:rate-limited": 1, "saturated": 2}}, now)},
 		{"stopped", fault.OfAcquire(actors.ErrStopped, now)},
 		{"overloaded", fault.OfAcquire(actors.ErrOverloaded, now)},
 		{"deadline", fault.OfAcquire(context.DeadlineExceeded, now)},

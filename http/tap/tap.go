@@ -35,6 +35,7 @@ type Tap struct {
 	Makes bool
 	Made  []pin.Key
 
+	named  bool // the ids have been seen
 	format providers.Format
 	events sse.Scanner
 	array  *arrayScanner // instead of events, if the stream is a JSON array
@@ -134,28 +135,28 @@ func (t *Tap) take(e sse.Event) error {
 	return nil
 }
 
-// collect finds ids and encrypted reasoning. A stream tells its ids in its first event.
+// collect finds ids and encrypted reasoning. A stream tells its ids when it begins, which need
+// not be in its first event: pings and limits may come before.
 func (t *Tap) collect(e sse.Event) {
-	if t.format == providers.Anthropic {
-		if t.Progress.Elements == 1 {
+	kind := eventType(e)
+	switch {
+	case t.format == providers.Anthropic:
+		if !t.named && kind == "message_start" {
 			t.add(pin.Thread, pin.FromMessage(e.Data))
 		}
-		return
-	}
-	if t.Progress.Elements == 1 {
+	case !t.named && strings.HasPrefix(kind, "response."):
 		response, conversation := pin.FromResponse(e.Data)
 		t.add(pin.Response, response)
 		t.add(pin.Conversation, conversation)
-		return
 	}
-	if eventType(e) == "response.output_item.done" {
+	if kind == "response.output_item.done" {
 		t.Made = append(t.Made, pin.FromItem(e.Data)...)
 	}
 }
 
 func (t *Tap) add(k pin.Kind, id string) {
 	if id != "" {
-		t.Made = append(t.Made, pin.KeyOf(k, id))
+		t.Made, t.named = append(t.Made, pin.KeyOf(k, id)), true
 	}
 }
 

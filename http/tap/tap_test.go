@@ -2,11 +2,13 @@ package tap
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/internal/fake"
+	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -166,4 +168,35 @@ func FuzzArrayScanner(f *testing.F) {
 			require.GreaterOrEqual(t, len(text), a.tail)
 		}
 	})
+}
+
+// What comes before the event that names the answer, or is a stranger's, is no name.
+func TestTap_FindsWhatWasMade(t *testing.T) {
+	t.Parallel()
+	const created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"conversation\":{\"id\":\"conv_1\"}}}\n\n"
+	const start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\"}}\n\n"
+	response, thread := []pin.Key{pin.KeyOf(pin.Response, "resp_1"), pin.KeyOf(pin.Conversation, "conv_1")}, []pin.Key{pin.KeyOf(pin.Thread, "msg_1")}
+	tests := map[string]struct {
+		format providers.Format
+		stream string
+		want   []pin.Key
+	}{
+		"response":       {providers.OpenAIResponses, created, response},
+		"limits before":  {providers.OpenAIResponses, "event: codex.rate_limits\ndata: {\"type\":\"codex.rate_limits\",\"id\":\"x\"}\n\n" + created, response},
+		"comment before": {providers.OpenAIResponses, ": ok\n\n" + created, response},
+		"names once":     {providers.OpenAIResponses, created + strings.ReplaceAll(created, "_1", "_2"), response},
+		"no event names": {providers.OpenAIResponses, strings.SplitAfter(created, "\n")[1] + "\n", response},
+		"message":        {providers.Anthropic, start, thread},
+		"ping before":    {providers.Anthropic, "event: ping\ndata: {\"type\":\"ping\"}\n\n" + start, thread},
+		"not asked for":  {providers.OpenAIChat, `data: {"id":"x"}` + "\n\n", nil},
+		"item":           {providers.OpenAIResponses, "data: {\"type\":\"response.output_item.done\",\"item\":{\"id\":\"rs_1\",\"encrypted_content\":\"e\"}}\n\n", []pin.Key{pin.KeyOf(pin.Reasoning, "e")}},
+	}
+	for name, tt := range tests {
+		tap := New(tt.format, false, http.Header{"Content-Type": {"text/event-stream"}})
+		tap.Makes = true
+		for i := range len(tt.stream) {
+			require.NoError(t, tap.Feed([]byte(tt.stream[i:i+1])))
+		}
+		require.Equal(t, tt.want, tap.Made, name)
+	}
 }

@@ -19,6 +19,9 @@ type State struct {
 	ProbeAt time.Time
 	// Held means that the rest does not end by itself: only a probe that succeeds ends it.
 	Held bool
+	// Firm is how long it rests, in part, for anything else than overload or transient trouble:
+	// sparing does not cut that. Zero = for nothing else.
+	Firm time.Time
 	// Ignored means that cooldowns are switched off: the state is for showing only.
 	Ignored bool
 	Kind    providers.Kind
@@ -51,7 +54,7 @@ func (s State) Over(now time.Time) State {
 	if s.Held || now.Before(s.Until) {
 		return s
 	}
-	s.Until, s.ProbeAt = time.Time{}, time.Time{}
+	s.Until, s.ProbeAt, s.Firm = time.Time{}, time.Time{}, time.Time{}
 	return s
 }
 
@@ -207,6 +210,10 @@ func (s State) atLeast(open State, probe bool) State {
 			s.ProbeAt = open.ProbeAt
 		}
 	}
+	firm := s.firm()
+	if open.firm().After(firm) {
+		firm = open.firm()
+	}
 	weaker := open.Held && !s.Held
 	if weaker || open.Held == s.Held && !s.Until.After(open.Until) {
 		s.Kind = open.Kind
@@ -216,17 +223,35 @@ func (s State) atLeast(open State, probe bool) State {
 	}
 	s.Held = s.Held || open.Held
 	s.Ignored = s.Ignored && open.Ignored
+	if s.Firm = firm; !s.passing() {
+		s.Firm = time.Time{}
+	}
 	return s
+}
+
+// passing reports whether s rests, for the most part, for what may be spared.
+func (s State) passing() bool { return s.Kind == providers.Overloaded || s.Kind == providers.Transient }
+
+// firm returns how long s rests for what may not be spared.
+func (s State) firm() time.Time {
+	if s.passing() {
+		return s.Firm
+	}
+	return s.Until
 }
 
 // Spare returns s with its rest cut to the base step, if it is one for overload or transient
 // trouble: for the last ready candidate of a model, and when the whole provider is
 // overloaded. The streak begins anew.
 func (p Policy) Spare(s State) State {
-	if s.Kind != providers.Overloaded && s.Kind != providers.Transient || s.Held {
+	if !s.passing() || s.Held {
 		return s
 	}
-	if end := s.Since.Add(p.Base); end.Before(s.Until) {
+	end := s.Since.Add(p.Base)
+	if s.Firm.After(end) {
+		end = s.Firm
+	}
+	if end.Before(s.Until) {
 		s.Until, s.ProbeAt, s.Level = end, time.Time{}, min(s.Level, 1)
 	}
 	return s

@@ -161,6 +161,33 @@ func TestPolicy_SpareCutsToTheBaseStep(t *testing.T) {
 	require.Equal(t, limited, policy().Spare(limited))
 }
 
+func TestPolicy_SparingCutsNoHint(t *testing.T) {
+	t.Parallel()
+	kinds := []providers.Kind{providers.RateLimited, providers.Overloaded, providers.Transient}
+	rapid.Check(t, func(t *rapid.T) {
+		var s State
+		var named time.Time // by the upstream, as the end of a rate limit
+		at := now
+		for range rapid.IntRange(1, 20).Draw(t, "answers") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(t, "ms")) * time.Millisecond)
+			o := providers.Outcome{
+				Kind:       rapid.SampledFrom(kinds).Draw(t, "kind"),
+				RetryAfter: time.Duration(rapid.IntRange(0, 60).Draw(t, "hint")) * time.Second,
+			}
+			s = policy().Next(s, Attempt{Outcome: o, Granted: at.Add(-time.Second), Now: at})
+			if end := at.Add(o.RetryAfter); o.Kind == providers.RateLimited && o.RetryAfter > 0 && end.After(named) {
+				named = end
+			}
+			if rapid.Bool().Draw(t, "spare") {
+				s = policy().Spare(s)
+			}
+			if named.After(at) {
+				require.False(t, s.Until.Before(named), "%v ends before %v", s, named)
+			}
+		}
+	})
+}
+
 func TestEvidence_TakesThreeCredentialsWithinTenSeconds(t *testing.T) {
 	t.Parallel()
 	at := func(s float64) time.Time { return now.Add(time.Duration(s * float64(time.Second))) }

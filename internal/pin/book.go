@@ -105,9 +105,24 @@ func (b *Book[P]) Expire(now time.Time) time.Time {
 		}
 		b.head++
 	}
-	if b.head > len(b.order)/2 {
-		b.order = append([]dated(nil), b.order[b.head:]...)
-		b.head = 0
-	}
+	b.tidy()
 	return next
+}
+
+// minOrder is how many outdated entries are not worth a thought.
+const minOrder = 64
+
+// tidy frees the memory of what is outdated in order, when that is most of it: a conversation
+// that is gone on from leaves an entry behind each time.
+func (b *Book[P]) tidy() {
+	if len(b.order) <= 2*len(b.byKey)+minOrder {
+		return
+	}
+	order := make([]dated, 0, len(b.byKey))
+	for _, d := range b.order[b.head:] {
+		if known, ok := b.byKey[d.key]; ok && known.at == d.at {
+			order = append(order, d)
+		}
+	}
+	b.order, b.head = order, 0
 }

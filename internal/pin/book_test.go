@@ -38,7 +38,7 @@ func TestBook_ForgetsTheOldestWhenThereAreTooMany(t *testing.T) {
 		b.Add([]Key{numbered(i)}, "here", "one", now)
 		b.Add([]Key{numbered(0)}, "here", "one", now) // used again and again: never the oldest
 		require.LessOrEqual(t, b.Len(), 100)
-		require.LessOrEqual(t, len(b.order), 2*300+2)
+		require.LessOrEqual(t, len(b.order), 2*100+minOrder)
 	}
 	_, _, ok := b.Find(numbered(0), "one", now)
 	require.True(t, ok)
@@ -64,4 +64,17 @@ func TestBook_ForgetsWhatIsTooOld(t *testing.T) {
 	require.Equal(t, 1, b.Len())
 	require.True(t, b.Expire(later.Add(2*TTL)).IsZero())
 	require.Zero(t, b.Len())
+}
+
+// A conversation that is gone on from again and again takes no more memory than another one.
+func TestBook_OneConversationDoesNotAddUp(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := NewBook[string]()
+	for i := range 5000 {
+		now = now.Add(time.Second)
+		b.Add([]Key{numbered(i % 3)}, "here", "one", now)
+		require.Less(t, cap(b.order), 200)
+	}
+	require.Equal(t, 3, b.Len())
 }

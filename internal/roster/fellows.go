@@ -10,7 +10,7 @@ import (
 // at its organisation only: itself and the others of its account.
 func (r *Ring[O]) fellows(id providers.CredentialID, upstream, accountName string) []int32 {
 	var all []int32
-	if i, ok := r.at[id]; ok {
+	if i, ok := r.at[id]; ok && r.seats[i].member.credential.Upstream.Name == upstream {
 		all = append(all, i)
 	}
 	if accountName == "" {

@@ -267,8 +267,5 @@ func (r *Ring[O]) Seated(id providers.CredentialID, hint int32, tried []Tried, n
 	return p, at, ok
 }
 
-// Ready returns how many candidates are believed ready.
-func (r *Ring[O]) Ready() int { return r.ready }
-
 // Fallbacks returns the names to try when nobody in r can serve. It is not to be changed.
 func (r *Ring[O]) Fallbacks() []string { return r.fallbacks }

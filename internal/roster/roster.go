@@ -245,6 +245,9 @@ func (x *Roster[O]) drop(key routeKey) {
 		t := &r.seats[i]
 		for _, s := range t.pool {
 			s.seats = slices.DeleteFunc(s.seats, func(other *seat[O]) bool { return other == t })
+			if !slices.Contains(s.names, key) {
+				s.names = append(s.names, key)
+			}
 			s.member.tidy(s)
 		}
 	}
@@ -443,14 +446,25 @@ func (x *Roster[O]) Resting(id providers.CredentialID, model string, kind provid
 	}
 }
 
-// LastOut reports whether a slot that is not ready was the last ready candidate of some name.
-func (x *Roster[O]) LastOut(id providers.CredentialID, model string) (*Slot[O], bool) {
-	m, ok := x.members[id]
-	if !ok {
-		return nil, false
+// Ready reports whether a model of a credential is ready under any name that clients use.
+func (x *Roster[O]) Ready(id providers.CredentialID, model string, now time.Time) bool {
+	s := x.Slot(id, model)
+	if s == nil {
+		return false
 	}
-	s, ok := m.slots[model]
-	if !ok {
+	names := s.names
+	s.names = nil
+	for _, key := range names { // nobody may have asked for them since they were dropped
+		x.Ring(key.name, key.format, now)
+	}
+	return slices.ContainsFunc(s.seats, func(t *seat[O]) bool { return t.ring.standings[t.at].ready })
+}
+
+// LastOut reports whether nobody is ready any more under some name for a model of a
+// credential. If it was Ready before, it was the last one.
+func (x *Roster[O]) LastOut(id providers.CredentialID, model string) (*Slot[O], bool) {
+	s := x.Slot(id, model)
+	if s == nil {
 		return nil, false
 	}
 	return s, slices.ContainsFunc(s.seats, func(t *seat[O]) bool { return t.ring.ready == 0 })

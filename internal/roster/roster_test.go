@@ -110,7 +110,52 @@ func TestRoster_ShortageCountsReasonsAndFindsTheSoonest(t *testing.T) {
 		{"resting", "resting:rate-limited"},
 		{"unauthorized", Unauthorized},
 		{"wide", "resting:rate-limited"},
-	}}, *ring.Field())
+	}}, *ring.Field(nil, now))
+}
+
+// What a request has tried is not ready for it, and is told apart from what nobody could pick.
+func TestRing_FieldOfARequestThatHasTried(t *testing.T) {
+	t.Parallel()
+	x := New[int]()
+	u := upstream("u", providers.Model{Name: "p1", Aliases: []string{"m"}}, providers.Model{Name: "p2", Aliases: []string{"m"}})
+	for i, id := range []string{"high-1", "high-2", "low-1", "low-2", "out"} {
+		c := credential(u, id)
+		if i < 2 {
+			c.Priority = 1
+		}
+		c.Disabled = id == "out"
+		x.Join(c, 1, i)
+	}
+	ring := x.Ring("m", providers.OpenAIChat, now)
+	of := func(ids ...string) (tried []Tried) {
+		for _, id := range ids {
+			tried = append(tried, Tried{Credential: providers.CredentialID(id)})
+		}
+		return tried
+	}
+	tests := map[string]struct {
+		tried []Tried
+		ready int
+		want  []Rejection
+	}{
+		"nothing":    {nil, 4, []Rejection{{"out", Disabled}, {"low-1", LowerTier}, {"low-2", LowerTier}}},
+		"one":        {of("high-1"), 3, []Rejection{{"high-1", AlreadyTried}, {"out", Disabled}, {"low-1", LowerTier}, {"low-2", LowerTier}}},
+		"of low":     {of("low-2"), 3, []Rejection{{"low-2", AlreadyTried}, {"out", Disabled}, {"low-1", LowerTier}}},
+		"a tier":     {of("high-2", "high-1"), 2, []Rejection{{"high-1", AlreadyTried}, {"high-2", AlreadyTried}, {"out", Disabled}}},
+		"not ready":  {of("out"), 4, []Rejection{{"out", AlreadyTried}, {"low-1", LowerTier}, {"low-2", LowerTier}}},
+		"twice":      {of("low-1", "low-1"), 3, []Rejection{{"low-1", AlreadyTried}, {"out", Disabled}, {"low-2", LowerTier}}},
+		"unheard of": {of("x"), 4, []Rejection{{"out", Disabled}, {"low-1", LowerTier}, {"low-2", LowerTier}}},
+		"all": {of("high-1", "high-2", "low-1", "low-2"), 0, []Rejection{
+			{"high-1", AlreadyTried}, {"high-2", AlreadyTried}, {"low-1", AlreadyTried}, {"low-2", AlreadyTried}, {"out", Disabled},
+		}},
+		"one of its models": {[]Tried{{"high-1", "p1"}}, 4, []Rejection{{"out", Disabled}, {"low-1", LowerTier}, {"low-2", LowerTier}}},
+		"all of its models": {[]Tried{{"high-1", "p1"}, {"high-1", "p2"}}, 3, []Rejection{
+			{"high-1", AlreadyTried}, {"out", Disabled}, {"low-1", LowerTier}, {"low-2", LowerTier},
+		}},
+	}
+	for name, tt := range tests {
+		require.Equal(t, Field{Ready: tt.ready, Rejected: tt.want}, *ring.Field(tt.tried, now), name)
+	}
 }
 
 func TestRing_FieldIsBounded(t *testing.T) {
@@ -128,11 +173,19 @@ func TestRing_FieldIsBounded(t *testing.T) {
 			x.Rest(c.ID, "m", resting(time.Hour), now)
 		}
 	}
-	f := x.Ring("m", providers.OpenAIChat, now).Field()
+	f := x.Ring("m", providers.OpenAIChat, now).Field(nil, now)
 	require.Len(t, f.Rejected, 16)
 	require.Equal(t, 26, f.Ready)
 	require.Equal(t, 4+10+13-16, f.More, "excluded, resting, of the lower tier, but for those that are listed")
 	require.Contains(t, f.Rejected, Rejection{"c14", LowerTier})
+	var tried []Tried
+	for i := range 36 {
+		tried = append(tried, Tried{Credential: providers.CredentialID(fmt.Sprintf("c%02d", i))})
+	}
+	f = x.Ring("m", providers.OpenAIChat, now).Field(tried, now)
+	require.Len(t, f.Rejected, 16)
+	require.Equal(t, 4, f.Ready)
+	require.Equal(t, 32+4+2-16, f.More, "tried, excluded, of the lower tier, but for those that are listed")
 }
 
 func TestRing_WakeFindsRestsThatAreOver(t *testing.T) {
@@ -273,6 +326,8 @@ func TestRing_FellowsShareAnAccount(t *testing.T) {
 	require.False(t, known, "gone")
 	_, ok = x.Ring("m", providers.OpenAIChat, now).Fellow("d", "u", "", nil, now)
 	require.True(t, ok)
+	_, ok = x.Ring("m", providers.OpenAIChat, now).Fellow("d", "another", "", nil, now)
+	require.False(t, ok, "it had that id, but was somebody else")
 }
 
 func TestRoster_ModelsHideWhatNobodyCanServe(t *testing.T) {

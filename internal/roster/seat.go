@@ -60,8 +60,8 @@ func (s *Slot[O]) in(tried []Tried) bool {
 	return false
 }
 
-// next returns the pool's next slot that is ready and untried, one that is not a probe if
-// there is one; nil if there is none.
+// next returns the pool's next slot that is ready and untried, which may be a probe; nil if
+// there is none.
 func (t *seat[O]) next(tried []Tried, now time.Time) (s *Slot[O], probe bool) {
 	if len(t.pool) == 1 {
 		// As the ring knows it to be: looking again would touch what is in no cache.
@@ -70,20 +70,13 @@ func (t *seat[O]) next(tried []Tried, now time.Time) (s *Slot[O], probe bool) {
 		}
 		return nil, false
 	}
-	at := 0
 	for i := range t.pool {
-		i = (t.turn + i) % len(t.pool)
-		st := t.pool[i].standing(now)
-		if !st.ready || t.pool[i].in(tried) || s != nil && st.probe {
-			continue
-		}
-		s, probe, at = t.pool[i], st.probe, i
-		if !probe {
-			break
+		at := (t.turn + i) % len(t.pool)
+		s = t.pool[at]
+		if st := s.standing(now); st.ready && !s.in(tried) {
+			t.turn = (at + 1) % len(t.pool)
+			return s, st.probe
 		}
 	}
-	if s != nil {
-		t.turn = (at + 1) % len(t.pool)
-	}
-	return s, probe
+	return nil, false
 }

@@ -34,6 +34,7 @@ type Slot[O any] struct {
 	member  *member[O]
 	owner   O // of this model alone
 	seats   []*seat[O]
+	names   []routeKey // it had seats under, and may have again
 	rest    cooldown.State
 }
 
@@ -59,6 +60,12 @@ func (s *Slot[O]) Granter() (owner O, ok bool) { return s.owner, s.owned }
 
 // RestsBeyond reports whether s rests for longer than d in all.
 func (s *Slot[O]) RestsBeyond(d time.Duration) bool { return s.rest.Until.After(s.rest.Since.Add(d)) }
+
+// Spare cuts the rest of s to the base step, as its owner is about to do.
+func (s *Slot[O]) Spare(base time.Duration, now time.Time) {
+	s.rest = cooldown.Policy{Base: base}.Spare(s.rest)
+	s.refresh(now)
+}
 
 // Model returns the upstream's own name of s's model.
 func (s *Slot[O]) Model() string { return s.model }
@@ -132,6 +139,9 @@ func (s *Slot[O]) standing(now time.Time) standing {
 	switch {
 	case wide && m.rest.Kind == providers.Unauthorized:
 		st := rested(m.rest, m.probing, now)
+		if own {
+			st = st.and(rested(s.rest, s.probing, now))
+		}
 		st.reason, st.until = Unauthorized, time.Time{}
 		return st.unless(m.saturated())
 	case wide && own:

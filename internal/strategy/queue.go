@@ -2,19 +2,29 @@ package strategy
 
 // Queue is a priority queue over positions 0..n-1, each queued at most once under a key
 // that may change. Equal keys are ordered by position. Nothing is allocated after NewQueue.
+//
+// It is a heap of degree 4 that keeps the keys in its entries: with thousands of positions,
+// the time goes into reaching memory, and so the children of an entry lie side by side.
 type Queue[K any] struct {
 	compare func(a, b K) int
-	keys    []K   // by position
-	at      []int // by position: its index in heap, or absent
-	heap    []int // positions, a binary heap; its capacity is n
+	at      []int32    // by position: its index in heap, or absent
+	heap    []entry[K] // its capacity is n
 }
 
-const absent = -1
+type entry[K any] struct {
+	key K
+	pos int32
+}
+
+const (
+	absent = -1
+	degree = 4
+)
 
 // NewQueue returns an empty queue over n positions. compare is negative when a comes
 // before b and zero when neither does, as cmp.Compare and time.Time.Compare are.
 func NewQueue[K any](n int, compare func(a, b K) int) *Queue[K] {
-	q := &Queue[K]{compare: compare, keys: make([]K, n), at: make([]int, n), heap: make([]int, 0, n)}
+	q := &Queue[K]{compare: compare, at: make([]int32, n), heap: make([]entry[K], 0, n)}
 	for i := range q.at {
 		q.at[i] = absent
 	}
@@ -27,14 +37,22 @@ func (q *Queue[K]) Len() int { return len(q.heap) }
 // Has reports whether i is queued.
 func (q *Queue[K]) Has(i int) bool { return q.at[i] != absent }
 
+// Key returns the key of i, or false if it is not queued.
+func (q *Queue[K]) Key(i int) (key K, ok bool) {
+	if !q.Has(i) {
+		return key, false
+	}
+	return q.heap[q.at[i]].key, true
+}
+
 // Put queues i under key, or moves it there, in O(log n).
 func (q *Queue[K]) Put(i int, key K) {
-	q.keys[i] = key
-	if !q.Has(i) {
-		q.at[i] = len(q.heap)
-		q.heap = append(q.heap, i)
+	h := int(q.at[i])
+	if h == absent {
+		h = len(q.heap)
+		q.heap = q.heap[:h+1]
 	}
-	q.settle(q.at[i])
+	q.settle(h, entry[K]{key, int32(i)})
 }
 
 // Remove takes i out in O(log n); if it is not queued, nothing happens.
@@ -42,11 +60,12 @@ func (q *Queue[K]) Remove(i int) {
 	if !q.Has(i) {
 		return
 	}
-	h := q.at[i]
-	q.drop(h)
+	h, end := int(q.at[i]), len(q.heap)-1
+	last := q.heap[end]
+	q.heap = q.heap[:end]
 	q.at[i] = absent
-	if h < len(q.heap) {
-		q.settle(h)
+	if h < end {
+		q.settle(h, last)
 	}
 }
 
@@ -56,8 +75,7 @@ func (q *Queue[K]) Min() (int, K, bool) {
 		var none K
 		return 0, none, false
 	}
-	i := q.heap[0]
-	return i, q.keys[i], true
+	return int(q.heap[0].pos), q.heap[0].key, true
 }
 
 // MinExcept returns the first position that skip does not exclude, and its key. A nil skip
@@ -66,74 +84,76 @@ func (q *Queue[K]) MinExcept(skip func(int) bool) (int, K, bool) {
 	whole := len(q.heap)
 	i, key, ok := q.Min()
 	for ok && skip != nil && skip(i) {
-		q.drop(0)
-		q.down(0)
+		// The first entry goes behind the heap's end, the last one takes its place.
+		end := len(q.heap) - 1
+		first, last := q.heap[0], q.heap[end]
+		q.put(end, first)
+		q.heap = q.heap[:end]
+		if end > 0 {
+			q.down(0, last)
+		}
 		i, key, ok = q.Min()
 	}
-	// What was dropped still stands behind the heap's end, and comes back from there.
 	for n := len(q.heap); n < whole; n++ {
 		q.heap = q.heap[:n+1]
-		q.up(n)
+		q.up(n, q.heap[n])
 	}
 	return i, key, ok
 }
 
-// drop moves the entry at index h behind the heap's end. What took its place may be out
-// of order.
-func (q *Queue[K]) drop(h int) {
-	end := len(q.heap) - 1
-	q.swap(h, end)
-	q.heap = q.heap[:end]
-}
-
-// settle restores the order after the entry at index h changed.
-func (q *Queue[K]) settle(h int) {
-	if !q.down(h) {
-		q.up(h)
+// settle puts e at index h, whose entry is to be overwritten, or wherever the order wants it
+// from there.
+func (q *Queue[K]) settle(h int, e entry[K]) {
+	if h > 0 && q.before(e, q.heap[(h-1)/degree]) {
+		q.up(h, e)
+	} else {
+		q.down(h, e)
 	}
 }
 
-func (q *Queue[K]) up(h int) {
+// up moves the hole at index h towards the root until e fits into it.
+func (q *Queue[K]) up(h int, e entry[K]) {
 	for h > 0 {
-		parent := (h - 1) / 2
-		if !q.before(h, parent) {
-			return
+		parent := (h - 1) / degree
+		if !q.before(e, q.heap[parent]) {
+			break
 		}
-		q.swap(h, parent)
+		q.put(h, q.heap[parent])
 		h = parent
 	}
+	q.put(h, e)
 }
 
-// down reports whether the entry at index h moved.
-func (q *Queue[K]) down(h int) bool {
-	start := h
+// down moves the hole at index h away from the root until e fits into it.
+func (q *Queue[K]) down(h int, e entry[K]) {
 	for {
-		child := 2*h + 1
-		if child >= len(q.heap) {
+		first := degree*h + 1
+		if first >= len(q.heap) {
 			break
 		}
-		if right := child + 1; right < len(q.heap) && q.before(right, child) {
-			child = right
+		least := first
+		for child := first + 1; child < min(first+degree, len(q.heap)); child++ {
+			if q.before(q.heap[child], q.heap[least]) {
+				least = child
+			}
 		}
-		if !q.before(child, h) {
+		if !q.before(q.heap[least], e) {
 			break
 		}
-		q.swap(h, child)
-		h = child
+		q.put(h, q.heap[least])
+		h = least
 	}
-	return h > start
+	q.put(h, e)
 }
 
-// before compares the entries at two indexes of the heap.
-func (q *Queue[K]) before(a, b int) bool {
-	i, j := q.heap[a], q.heap[b]
-	if c := q.compare(q.keys[i], q.keys[j]); c != 0 {
+func (q *Queue[K]) put(h int, e entry[K]) {
+	q.heap[h] = e
+	q.at[e.pos] = int32(h)
+}
+
+func (q *Queue[K]) before(a, b entry[K]) bool {
+	if c := q.compare(a.key, b.key); c != 0 {
 		return c < 0
 	}
-	return i < j
-}
-
-func (q *Queue[K]) swap(a, b int) {
-	q.heap[a], q.heap[b] = q.heap[b], q.heap[a]
-	q.at[q.heap[a]], q.at[q.heap[b]] = a, b
+	return a.pos < b.pos
 }

@@ -148,7 +148,7 @@ func (t *timeline) next(i int) turn {
 func (t *timeline) line() line {
 	l := line{clock: t.clock, after: t.after}
 	for i := range t.lanes {
-		if own := t.queue.keys[i]; t.queue.Has(i) && own != t.next(i) && own.compare(t.clock) <= 0 {
+		if own, queued := t.queue.Key(i); queued && own != t.next(i) && own.compare(t.clock) <= 0 {
 			if l.owed == nil {
 				l.owed = make(map[string]turn)
 			}

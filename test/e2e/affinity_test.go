@@ -46,6 +46,7 @@ func (r *rig) play(turns ...turn) []string {
 	r.t.Helper()
 	before := len(r.upstream.Requests())
 	for i, turn := range turns {
+		r.settle()
 		body := strings.Replace(turn.body, "MARK", fmt.Sprint("opening ", before+i), 1)
 		var header []string
 		if turn.header != "" {
@@ -107,6 +108,29 @@ func TestAF27_NewSessionsSpreadEvenly(t *testing.T) {
 		count[r.play(headerTurn("X-Session-ID", fmt.Sprint("s", i)))[0]]++
 	}
 	require.Equal(t, map[string]int{"a": 4, "b": 4, "c": 4}, count)
+}
+
+// Also when they all begin at the same time.
+func TestAF27_SessionsThatBeginAtOnceSpreadEvenly(t *testing.T) {
+	t.Parallel()
+	r := start(t, setup{adjust: sticky})
+	n := 0
+	one := func() *http.Request {
+		n++
+		return r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m"}`, "X-Session-ID", fmt.Sprint("s", n%60))
+	}
+	r.storm(t, 60, one)
+	require.Equal(t, map[string]int{"a": 20, "b": 20, "c": 20}, count(r.served()))
+	r.storm(t, 240, one)
+	require.Equal(t, map[string]int{"a": 100, "b": 100, "c": 100}, count(r.served()))
+	of := map[string]string{}
+	for i, request := range r.upstream.Requests() {
+		session := request.Header.Get("X-Session-ID")
+		if of[session] == "" {
+			of[session] = r.served()[i]
+		}
+		require.Equal(t, of[session], r.served()[i], session)
+	}
 }
 
 // Off is the default.

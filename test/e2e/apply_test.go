@@ -216,7 +216,7 @@ func TestHR12_AnInvalidConfigurationChangesNothing(t *testing.T) {
 	r := start(t, setup{})
 	for name, spoil := range map[string]func(*config.Config){
 		"two credentials of one id": func(c *config.Config) { c.Providers[0].Credentials[1].ID = "a" },
-		"unknown strategy":          func(c *config.Config) { c.Routing.Strategy = "best" },
+		"unknown strategy (ST27)":   func(c *config.Config) { c.Routing.Strategy = "best" },
 		"unknown kind":              func(c *config.Config) { c.Providers[0].Kind = "martian" },
 		"no provider":               func(c *config.Config) { c.Providers = nil },
 		"open to the world":         func(c *config.Config) { c.Listen, c.APIKeys = ":8317", nil },

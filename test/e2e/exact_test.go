@@ -145,7 +145,7 @@ func (d dialect) oddStreams() map[string][]byte {
 	}
 }
 
-func TestRelay_PassesStreamsOnByteForByte(t *testing.T) {
+func TestSE11_SE12_StreamsPassByteForByte(t *testing.T) {
 	t.Parallel()
 	for _, d := range formats() {
 		t.Run(d.name, func(t *testing.T) {

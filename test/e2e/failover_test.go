@@ -43,8 +43,8 @@ func troubles() []trouble {
 	}
 	headAlone := [][]byte{{}}
 	return []trouble{
-		{name: "500", reply: status(500), kind: providers.Transient, rest: time.Second},
-		{name: "502", reply: status(502), kind: providers.Transient, rest: time.Second},
+		{name: "500 (CD20)", reply: status(500), kind: providers.Transient, rest: time.Second},
+		{name: "502 (CD29)", reply: status(502), kind: providers.Transient, rest: time.Second},
 		{name: "429", reply: status(429), kind: providers.RateLimited, rest: time.Second},
 		{name: "429 with a hint", reply: func(d dialect, _ bool) fake.Reply {
 			reply := fake.Error(string(d.format), 429)
@@ -53,9 +53,9 @@ func troubles() []trouble {
 		}, kind: providers.RateLimited, rest: 30 * time.Second, hinted: true},
 		{name: "401", reply: status(401), kind: providers.Unauthorized, rest: 30 * time.Minute, whole: true, statusIs: "unauthorized"},
 		{name: "529", reply: status(529), kind: providers.Overloaded, rest: time.Second},
-		{name: "reset", reply: spoiled(func(r *fake.Reply) { r.Reset = true }), kind: providers.Transient, rest: time.Second},
+		{name: "reset (CD22)", reply: spoiled(func(r *fake.Reply) { r.Reset = true }), kind: providers.Transient, rest: time.Second},
 		{name: "reset inside the body", reply: spoiled(func(r *fake.Reply) { r.Reset, r.ResetAfter = true, 1 }), only: "plain", kind: providers.Transient, rest: time.Second},
-		{name: "cut inside the body", reply: spoiled(func(r *fake.Reply) { r.CutAfter = 1 }), only: "plain", kind: providers.Transient, rest: time.Second},
+		{name: "cut inside the body (CD29)", reply: spoiled(func(r *fake.Reply) { r.CutAfter = 1 }), only: "plain", kind: providers.Transient, rest: time.Second},
 		{name: "half a JSON text", reply: spoiled(func(r *fake.Reply) { r.Body = r.Body[:len(r.Body)/2] }), only: "plain", kind: providers.Transient, rest: time.Second},
 		{name: "a web page", reply: func(dialect, bool) fake.Reply {
 			return fake.Reply{Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<html>Sign in.</html>")}

@@ -86,7 +86,7 @@ func (r *rig) requireFailed(kind providers.Kind) {
 	require.Equal(r.t, [3]uint64{1, 0, 1}, [3]uint64{view.Attempts, view.Served, view.Failed})
 }
 
-func TestSE2_ACutAfterTheFirstByteIsToldInTheStream(t *testing.T) {
+func TestSE2_SE8_SE13_ACutAfterTheFirstByteIsToldInTheStream(t *testing.T) {
 	t.Parallel()
 	breaks := map[string]func(reply *fake.Reply, after int){
 		"cut":             func(reply *fake.Reply, after int) { reply.CutAfter = after },
@@ -229,7 +229,7 @@ func TestSE9_TheUpstreamsOwnErrorInAStreamIsTheOnlyOne(t *testing.T) {
 	}
 }
 
-func TestStream_WhatBreaksBehindItsEndIsWhole(t *testing.T) {
+func TestSE9_WhatBreaksBehindItsEndIsWhole(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects() {
 		if d.name == "gemini" {

@@ -106,7 +106,7 @@ func TestModels_UnknownOnesAndMissingKeysAreToldInTheDialect(t *testing.T) {
 	}
 }
 
-func TestModels_AreAddressedByProviderPrefixAndAlias(t *testing.T) {
+func TestAL5_ModelsAreAddressedByProviderPrefixAndAlias(t *testing.T) {
 	t.Parallel()
 	r := start(t, setup{ids: []string{"a"}, adjust: func(c *config.Config) {
 		c.Providers[0].Prefix = "team"

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -284,9 +285,18 @@ func (r *rig) lastRequest() fake.Request {
 	return requests[len(requests)-1]
 }
 
+// settle waits, in a bubble, until the gateway has drawn its conclusions from the answers so
+// far: clients have theirs before that. Only one goroutine may call it at a time.
+func (r *rig) settle() {
+	if r.setup.bubble {
+		synctest.Wait()
+	}
+}
+
 // view returns what the gateway tells of one credential.
 func (r *rig) view(id string) actors.CredentialView {
 	r.t.Helper()
+	r.settle()
 	snapshot, err := r.gateway.Snapshot(r.t.Context())
 	require.NoError(r.t, err)
 	for _, view := range snapshot.Credentials {

@@ -153,7 +153,7 @@ func TestExhausted_TheLastAnswerIsPassedOn(t *testing.T) {
 }
 
 // Now all of them rest: nobody is asked, and the client is told until when.
-func TestExhausted_AllResting(t *testing.T) {
+func TestCD1_AllResting(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects() {
 		t.Run(d.name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestExhausted_AllResting(t *testing.T) {
 }
 
 // Out without a time: the client is told why, and that trying again does not help.
-func TestExhausted_NobodyUsable(t *testing.T) {
+func TestCD4_NobodyUsable(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects() {
 		t.Run(d.name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestExhausted_NoAnswerAtAll(t *testing.T) {
 		"reset":               {fake.Reply{Reset: true}, http.StatusBadGateway, "upstream_error"},
 		"empty":               {fake.Reply{}, http.StatusBadGateway, "upstream_error"},
 		"SE3 an empty stream": {fake.Reply{Header: http.Header{"Content-Type": {"text/event-stream"}}, Chunks: [][]byte{{}}}, http.StatusBadGateway, "upstream_error"},
-		"silence":             {fake.Reply{Hang: true}, http.StatusGatewayTimeout, "upstream_timeout"},
+		"SE17 silence":        {fake.Reply{Hang: true}, http.StatusGatewayTimeout, "upstream_timeout"},
 	}
 	for _, d := range dialects() {
 		for name, tt := range tests {

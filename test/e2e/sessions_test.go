@@ -40,11 +40,19 @@ func TestAffinity_WhatASessionIsKnownBy(t *testing.T) {
 			[]turn{userTurn(`{"pad":"` + pad + `","session_id":"s1"}`), userTurn(`{"session_id":"s1"}`)},
 			userTurn(`{"pad":"` + pad + `","session_id":"s2"}`),
 		},
-		"AF12 Claude's header":      {[]turn{claude("s1"), claude("s1")}, claude("s2")},
-		"AF12 any other user id":    {[]turn{userTurn("ann"), userTurn("ann")}, userTurn("bob")},
-		"AF12 conversation":         {[]turn{chatTurn(`,"conversation":"c1"`), chatTurn(`,"conversation":{"id":"c1"}`), chatTurn(`,"conversation_id":"c1"`)}, chatTurn(`,"conversation":"c2"`)},
-		"AF13 Claude before header": {[]turn{withHeader(userTurn("user_a_session_"+uuid1), "X-Session-ID", "s1"), withHeader(userTurn("user_a_session_"+uuid1), "X-Session-ID", "s2")}, withHeader(userTurn("user_a_session_"+uuid2), "X-Session-ID", "s1")},
-		"AF13 header before user":   {[]turn{withHeader(userTurn("ann"), "X-Session-ID", "s1"), withHeader(userTurn("bob"), "X-Session-ID", "s1")}, withHeader(userTurn("ann"), "X-Session-ID", "s2")},
+		"AF10 Codex session-id": {[]turn{headerTurn("Session-Id", "s1"), headerTurn("session_id", "s1")}, headerTurn("session_id", "s2")},
+		"AF10 its older names":  {[]turn{headerTurn("thread-id", "s1"), headerTurn("conversation_id", "s1")}, headerTurn("thread-id", "s2")},
+		"AF12 X-Session-Affinity": {
+			[]turn{headerTurn("X-Session-Affinity", "s1"), headerTurn("x-opencode-session", "s1"), headerTurn("X-Task-ID", "s1"), headerTurn("X-Roo-Task-ID", "s1"), headerTurn("X-Amp-Thread-Id", "s1"), headerTurn("x-litellm-session-id", "s1")},
+			headerTurn("X-Session-Affinity", "s2"),
+		},
+		"AF12 session_id in the body": {[]turn{chatTurn(`,"session_id":"s1"`), chatTurn(`,"sessionId":"s1"`), chatTurn(`,"request":{"session_id":"s1"}`)}, chatTurn(`,"sessionId":"s2"`)},
+		"AF12 prompt_cache_key":       {[]turn{chatTurn(`,"prompt_cache_key":"k1"`), chatTurn(`,"prompt_cache_key":"k1"`)}, chatTurn(`,"prompt_cache_key":"k2"`)},
+		"AF12 Claude's header":        {[]turn{claude("s1"), claude("s1")}, claude("s2")},
+		"AF12 any other user id":      {[]turn{userTurn("ann"), userTurn("ann")}, userTurn("bob")},
+		"AF12 conversation":           {[]turn{chatTurn(`,"conversation":"c1"`), chatTurn(`,"conversation":{"id":"c1"}`), chatTurn(`,"conversation_id":"c1"`)}, chatTurn(`,"conversation":"c2"`)},
+		"AF13 Claude before header":   {[]turn{withHeader(userTurn("user_a_session_"+uuid1), "X-Session-ID", "s1"), withHeader(userTurn("user_a_session_"+uuid1), "X-Session-ID", "s2")}, withHeader(userTurn("user_a_session_"+uuid2), "X-Session-ID", "s1")},
+		"AF13 header before user":     {[]turn{withHeader(userTurn("ann"), "X-Session-ID", "s1"), withHeader(userTurn("bob"), "X-Session-ID", "s1")}, withHeader(userTurn("ann"), "X-Session-ID", "s2")},
 		"AF13 user before conversation": {
 			[]turn{chatTurn(`,"metadata":{"user_id":"ann"},"conversation":"c1"`), chatTurn(`,"metadata":{"user_id":"ann"},"conversation":"c2"`)},
 			chatTurn(`,"metadata":{"user_id":"bob"},"conversation":"c1"`),
@@ -77,6 +85,7 @@ func TestAffinity_WhatDoesNotCount(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 257)
 	for name, s := range map[string]turn{
+		"AF11 X-Client-Request-Id":  headerTurn("X-Client-Request-Id", "r1"),
 		"AF9 Idempotency-Key alone": headerTurn("Idempotency-Key", "i1"),
 		"AF14 257 bytes":            headerTurn("X-Session-ID", long),
 		"AF14 a control character":  headerTurn("X-Session-ID", "a\tb"),

@@ -3,11 +3,14 @@ package sdk_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/responses"
 	"github.com/stretchr/testify/require"
+
+	"github.com/understudyhq/understudy/config"
 )
 
 func responseParams(model string, turns []string) responses.ResponseNewParams {
@@ -160,5 +163,36 @@ func TestOpenAIResponses_CountsInputTokensAndCompacts(t *testing.T) {
 		last := compacted.Output[len(compacted.Output)-1]
 		require.Equal(t, "compaction", last.Type)
 		require.NotEmpty(t, last.EncryptedContent)
+	})
+}
+
+// TestResponses_AreFoundWhereTheyWereMade: each credential is asked for what it made, in turn
+// and without affinity.
+func TestResponses_AreFoundWhereTheyWereMade(t *testing.T) {
+	t.Parallel()
+	wander := setup{change: func(c *config.Config) { c.Routing.SessionAffinity = false }}
+	onEveryUpstream(t, wander, func(t *testing.T, g *gateway) {
+		sdk, ctx := g.openAI(), t.Context()
+		for range credentialsPerProvider + 1 {
+			first, err := sdk.Responses.New(ctx, responseParams(openAIModel, []string{"all the world is a stage"}))
+			require.NoError(t, err)
+			next := responseParams(openAIModel, []string{"merely players"})
+			next.PreviousResponseID = openai.String(first.ID)
+			second, err := sdk.Responses.New(ctx, next)
+			require.NoError(t, err)
+			for _, made := range []*responses.Response{first, second} {
+				again, err := sdk.Responses.Get(ctx, made.ID, responses.ResponseGetParams{})
+				require.NoError(t, err)
+				require.Equal(t, made.OutputText(), again.OutputText())
+				items, err := sdk.Responses.InputItems.List(ctx, made.ID, responses.InputItemListParams{Limit: openai.Int(1)})
+				require.NoError(t, err)
+				require.Len(t, items.Data, 1)
+			}
+			require.NoError(t, sdk.Responses.Delete(ctx, first.ID))
+			_, err = sdk.Responses.Get(ctx, first.ID, responses.ResponseGetParams{})
+			var gone *openai.Error
+			require.ErrorAs(t, err, &gone)
+			require.Equal(t, http.StatusNotFound, gone.StatusCode)
+		}
 	})
 }
