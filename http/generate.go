@@ -38,11 +38,12 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 		}
 	}()
 	defer func() { a.end() }()
-	if a.expired() {
+	expired := a.expired()
+	if expired {
 		a.renew() // in vain, perhaps: then the upstream has the last word
 	}
 	result := a.run()
-	if a.refusedSecret(result) && a.renew() {
+	if !expired && a.refusedSecret(result) && a.renew() {
 		a.end()
 		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt}
 		result = a.run()
