@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -113,8 +114,10 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.renew(c, msg)
 	case refreshed:
 		a.refreshed(c, msg)
+	case refreshOverdue:
+		a.refreshOverdue(c, msg.run)
 	case refreshDue:
-		a.startRefresh(c)
+		a.scheduleRefresh(c)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -132,23 +135,30 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.retire(c)
 	case *actor.Terminated:
 		a.terminated(c, msg.Who)
-	case *actor.Stopping, *actor.Restarting:
-		a.alarm.Cancel()
-		a.stopRefresh(c)
-		a.supervisor.Cancel()
-		for _, cancel := range a.revivals {
-			cancel()
-		}
-		a.ending = true // what is terminated from here on is not revived
+	case *actor.Stopping:
+		a.end(c, ErrStopped)
+	case *actor.Restarting:
+		a.end(c, errRestarting)
 	default:
 		stage.Unhandled(c)
+	}
+}
+
+// end is for an actor that stops, or restarts. What is terminated from here on is not revived.
+func (a *credentialActor) end(c actor.Context, why error) {
+	a.ending = true
+	a.alarm.Cancel()
+	a.stopRefresh(c, why)
+	a.supervisor.Cancel()
+	for _, cancel := range a.revivals {
+		cancel()
 	}
 }
 
 // started brings back the models that have a rest or open leases, after a restart too.
 func (a *credentialActor) started(c actor.Context) {
 	a.recount()
-	a.credential = withToken(a.credential)
+	a.credential, a.refresh.spread = withToken(a.credential), rand.Float64()
 	for name, memory := range a.models {
 		if !memory.blank() {
 			a.model(c, name)
@@ -342,7 +352,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 	next = withToken(next)
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
-	before := a.settings.policy(a.credential).Disabled
+	old, before := a.credential, a.settings.policy(a.credential).Disabled
 	if a.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0 {
 		for model := range a.children {
 			a.counting[model] = struct{}{}
@@ -359,7 +369,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 		a.ignoreRest(c, before)
 	}
 	a.tellLoad(c)
-	a.scheduleRefresh(c)
+	a.regrant(c, old)
 }
 
 // tellLoad tells the router how many leases are open, if that matters.
@@ -382,6 +392,7 @@ func (a *credentialActor) announce(c actor.Context) {
 
 func (a *credentialActor) retire(c actor.Context) {
 	a.retiring = true
+	a.refresh.alarm.Cancel()
 	a.broadcast(c, retire{})
 	a.endIfRetired(c)
 }

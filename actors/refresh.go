@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -19,12 +18,13 @@ import (
 type (
 	// renew asks for another secret than that of used, which was refused or has expired.
 	renew struct{ used *providers.Credential }
-	// refreshed brings what a grant has returned, from the goroutine that waited for it.
+	// refreshed brings what became of a refresh, from the goroutine that waited for it.
 	refreshed struct {
-		grant providers.Grant
-		token providers.Token
-		err   error
+		run *refreshRun
+		err error
 	}
+	// refreshOverdue says that a refresh does not end, although its time is up.
+	refreshOverdue struct{ run *refreshRun }
 	// refreshDue is the alarm before a token expires, or after a refresh that failed.
 	refreshDue struct{}
 )
@@ -35,27 +35,45 @@ type renewed struct {
 	err        error
 }
 
-// errNoGrant means that a secret is fixed.
-var errNoGrant = errors.New("the secret does not come from a grant")
+var (
+	// errNoGrant means that a secret is fixed.
+	errNoGrant = errors.New("the secret does not come from a grant")
+	// errSameToken means that a grant does not do what it must.
+	errSameToken = errors.New("the grant returned no other token")
+	// errRestarting means that the credential's actor has crashed: it will be back.
+	errRestarting = errors.New("the credential restarts")
+)
 
 const (
 	// refreshAhead is the least time before its expiry at which a token is refreshed; a fifth
-	// of its lifetime if that is more.
+	// of its lifetime if that is more. It is half the lifetime of a token that is good for less
+	// than twice as long.
 	refreshAhead = time.Minute
 	// refreshWithin bounds one refresh.
 	refreshWithin = time.Minute
-	// A refresh that failed is tried again after the base, which doubles up to the cap.
+	// A refresh that failed is tried again after the base, which doubles up to the cap. Nor
+	// does one that succeeds follow another any sooner.
 	refreshAgainBase = 5 * time.Second
 	refreshAgainCap  = 5 * time.Minute
 )
 
 // refreshing is what a credential's actor keeps of its grant.
 type refreshing struct {
-	running bool
+	run       *refreshRun // nil = none is under way
+	askers    []*actor.PID
+	err       error     // of the last one; nil = it succeeded
+	failed    int       // times in a row
+	notBefore time.Time // the next one
+	spread    float64   // 0..1, keeps credentials from refreshing all at once
+	alarm     stage.Alarm
+}
+
+// refreshRun is one call of a grant. The actor that started it owns what may change.
+type refreshRun struct {
+	grant   providers.Grant
+	stale   providers.Secret
 	cancel  context.CancelFunc
-	askers  []*actor.PID // wait for its end
-	failed  int          // times in a row
-	alarm   stage.Alarm
+	overdue bool // it does not end: nobody waits for it any more
 }
 
 // withToken returns the description c with the token that its grant has now.
@@ -76,80 +94,111 @@ func refreshAt(t providers.Token, spread float64) time.Time {
 		return time.Time{}
 	}
 	ahead := max(refreshAhead, t.Lifetime/5)
+	if t.Lifetime > 0 {
+		ahead = min(ahead, t.Lifetime/2)
+	}
 	return t.ExpiresAt.Add(-ahead - time.Duration(spread*float64(ahead)/4))
 }
 
 // scheduleRefresh sets the alarm for the token that is in use; one that is missing or about
-// to expire is refreshed at once.
+// to expire is refreshed at once, unless that was tried just now.
 func (a *credentialActor) scheduleRefresh(c actor.Context) {
 	a.refresh.alarm.Cancel()
-	if a.credential.Grant == nil || a.retiring || a.credential.Disabled {
+	if a.credential.Grant == nil || a.retiring || a.credential.Disabled || errors.Is(a.refresh.err, providers.ErrGrantEnded) {
 		return
 	}
-	token := a.credential.Grant.Current()
-	due := refreshAt(token, rand.Float64())
+	token, now := a.credential.Grant.Current(), time.Now()
+	due := refreshAt(token, a.refresh.spread)
 	switch {
-	case token.Secret.Empty() || !due.IsZero() && !due.After(time.Now()):
-		a.startRefresh(c)
-	case !due.IsZero():
-		a.refresh.alarm.At(c, due, refreshDue{})
+	case token.Secret.Empty() || a.refresh.err != nil:
+		due = now
+	case due.IsZero():
+		return
 	}
+	if due.Before(a.refresh.notBefore) {
+		due = a.refresh.notBefore
+	}
+	if due.After(now) {
+		a.refresh.alarm.At(c, due, refreshDue{})
+		return
+	}
+	a.startRefresh(c)
 }
 
-// startRefresh asks the grant for another token than the present one, outside of the mailbox.
+// startRefresh asks the grant for another token than the present one, outside of the mailbox,
+// unless it does so already.
 func (a *credentialActor) startRefresh(c actor.Context) {
-	if a.refresh.running {
+	if a.refresh.run != nil || a.ending {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), refreshWithin)
-	a.refresh.running, a.refresh.cancel = true, cancel
-	grant, stale, self := a.credential.Grant, a.credential.Secret, c.Self()
+	run, self := &refreshRun{grant: a.credential.Grant, stale: a.credential.Secret}, c.Self()
+	kept := context.AfterFunc(ctx, func() { a.w.root.Send(self, refreshOverdue{run}) })
+	run.cancel = func() {
+		kept()
+		cancel()
+	}
+	a.refresh.run = run
 	a.w.blocking.Go(func() {
-		defer cancel()
-		token, err := renewSafely(ctx, grant, stale)
-		a.w.root.Send(self, refreshed{grant, token, err})
+		defer run.cancel()
+		a.w.root.Send(self, refreshed{run, renewSafely(ctx, run.grant, run.stale)})
 	})
 }
 
 // renewSafely calls the grant, whose bugs are no more than a failed refresh.
-func renewSafely(ctx context.Context, g providers.Grant, stale providers.Secret) (t providers.Token, err error) {
+func renewSafely(ctx context.Context, g providers.Grant, stale providers.Secret) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return g.Renew(ctx, stale)
+	token, err := g.Renew(ctx, stale)
+	if err == nil && (token.Secret.Empty() || token.Secret.Equal(stale)) {
+		err = errSameToken
+	}
+	return err
 }
 
-// renew answers at once if the secret has changed since, else when the refresh has ended that
-// it starts or joins.
+// renew answers at once if the secret has changed since, or if a refresh has just failed, else
+// when the refresh has ended that it starts or joins.
 func (a *credentialActor) renew(c actor.Context, msg renew) {
+	run := a.refresh.run
 	switch {
-	case a.credential.Grant == nil:
-		c.Respond(renewed{err: errNoGrant})
 	case !a.credential.Secret.Equal(msg.used.Secret):
 		c.Respond(renewed{credential: a.credential})
+	case a.credential.Grant == nil:
+		c.Respond(renewed{err: errNoGrant})
+	case a.ending:
+		c.Respond(renewed{err: ErrStopped})
+	case run != nil && run.overdue, run == nil && a.refresh.err != nil && time.Now().Before(a.refresh.notBefore):
+		c.Respond(renewed{err: a.refresh.err})
 	default:
 		a.refresh.askers = append(a.refresh.askers, c.Sender())
 		a.startRefresh(c)
 	}
 }
 
-// refreshed takes a new token into use, or draws the conclusions of there being none.
+// refreshed takes a new token into use, or draws the conclusions of there being none. The
+// failure of a refresh that was given up says nothing.
 func (a *credentialActor) refreshed(c actor.Context, msg refreshed) {
-	a.endRefresh()
-	if msg.grant != a.credential.Grant { // the description has changed meanwhile
-		a.answerRenew(c, errNoGrant)
-		a.scheduleRefresh(c)
-		return
+	current := msg.run == a.refresh.run
+	if current {
+		a.endRefresh()
 	}
-	if msg.err != nil {
+	switch {
+	case msg.run.grant != a.credential.Grant: // the description has changed meanwhile
+	case msg.err == nil:
+		a.takeToken(c)
+	case current:
 		a.refreshFailed(c, msg.err)
-		return
 	}
-	a.refresh.failed = 0
+}
+
+func (a *credentialActor) takeToken(c actor.Context) {
+	a.refresh.failed, a.refresh.err = 0, nil
+	a.refresh.notBefore = time.Now().Add(refreshAgainBase)
 	a.credential = withToken(a.credential)
-	if aboutSecret(a.rest.Kind) && a.rest.Kind == providers.Unauthorized {
+	if a.rest.Kind == providers.Unauthorized {
 		a.probe = 0
 		a.setRest(c, cooldown.State{})
 	}
@@ -158,48 +207,80 @@ func (a *credentialActor) refreshed(c actor.Context, msg refreshed) {
 	a.scheduleRefresh(c)
 }
 
+// refreshFailed lets some time pass before the next refresh. If the login has ended, only a
+// request that probes the credential asks again.
 func (a *credentialActor) refreshFailed(c actor.Context, err error) {
 	a.w.logger.Warn("refresh failed", slog.String("credential", string(a.credential.ID)), slog.Any("err", err))
-	a.answerRenew(c, err)
-	if errors.Is(err, providers.ErrGrantEnded) {
-		now := time.Now()
-		a.judge(c, cooldown.Attempt{
-			Outcome: providers.Outcome{Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "login ended"},
-			Granted: now, Now: now,
-		})
-		return
-	}
-	again := refreshAgainCap
+	now, again := time.Now(), refreshAgainCap
 	if a.refresh.failed < 7 {
 		again = min(refreshAgainBase<<a.refresh.failed, refreshAgainCap)
 	}
 	a.refresh.failed++
-	a.refresh.alarm.At(c, time.Now().Add(again), refreshDue{})
+	if errors.Is(err, providers.ErrGrantEnded) {
+		again = a.settings.policy(a.credential).Max
+		a.judge(c, cooldown.Attempt{
+			Outcome: providers.Outcome{Kind: providers.Unauthorized, Scope: providers.ScopeCredential, Reason: "login ended"},
+			Granted: now, Now: now,
+		})
+	}
+	a.refresh.err, a.refresh.notBefore = err, now.Add(again)
+	a.answerRenew(c, err)
+	a.scheduleRefresh(c)
+}
+
+// refreshOverdue gives up waiting for a grant that does not mind its context. There is no
+// other refresh beside it.
+func (a *credentialActor) refreshOverdue(c actor.Context, run *refreshRun) {
+	if run != a.refresh.run {
+		return
+	}
+	a.w.logger.Warn("refresh hangs", slog.String("credential", string(a.credential.ID)))
+	run.overdue = true
+	a.refresh.err = fmt.Errorf("refresh: %w", context.DeadlineExceeded)
+	a.answerRenew(c, a.refresh.err)
+}
+
+// regrant follows a change of the description from that of before. Whoever waits for another
+// secret has it if there is one, and need not wait for a login that is not used any more.
+func (a *credentialActor) regrant(c actor.Context, before *providers.Credential) {
+	changed := before.Grant != a.credential.Grant
+	if changed {
+		a.endRefresh()
+	}
+	if changed || before.Disabled && !a.credential.Disabled {
+		a.refresh.err, a.refresh.failed, a.refresh.notBefore = nil, 0, time.Time{}
+	}
+	switch {
+	case !before.Secret.Equal(a.credential.Secret):
+		a.answerRenew(c, nil)
+	case a.credential.Grant == nil:
+		a.answerRenew(c, errNoGrant)
+	case len(a.refresh.askers) > 0:
+		a.startRefresh(c)
+	}
+	a.scheduleRefresh(c)
 }
 
 // answerRenew answers those that wait for the end of a refresh.
 func (a *credentialActor) answerRenew(c actor.Context, err error) {
+	answer := renewed{credential: a.credential, err: err}
 	for _, asker := range a.refresh.askers {
-		if err != nil {
-			c.Send(asker, renewed{err: err})
-		} else {
-			c.Send(asker, renewed{credential: a.credential})
-		}
+		c.Send(asker, answer)
 	}
 	a.refresh.askers = nil
 }
 
-// endRefresh frees what a refresh held.
+// endRefresh frees what a refresh held; if it is under way still, it is canceled.
 func (a *credentialActor) endRefresh() {
-	if a.refresh.cancel != nil {
-		a.refresh.cancel()
+	if a.refresh.run != nil {
+		a.refresh.run.cancel()
+		a.refresh.run = nil
 	}
-	a.refresh.running, a.refresh.cancel = false, nil
 }
 
-// stopRefresh is for an actor that stops: whoever waits asks again, or fails.
-func (a *credentialActor) stopRefresh(c actor.Context) {
+// stopRefresh is for an actor that stops, or restarts: whoever waits is told why.
+func (a *credentialActor) stopRefresh(c actor.Context, why error) {
 	a.refresh.alarm.Cancel()
 	a.endRefresh()
-	a.answerRenew(c, ErrStopped)
+	a.answerRenew(c, why)
 }

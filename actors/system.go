@@ -157,15 +157,19 @@ func (s *System) Report(l Lease, o providers.Outcome) {
 // who ask at the same time wait for one refresh. An error means that there is no other one:
 // providers.ErrGrantEnded if there never will be.
 func (s *System) Renew(ctx context.Context, l Lease) (Lease, error) {
-	answer, err := ask[renewed](ctx, s, l.parent, renew{l.Credential})
-	if err != nil {
-		return l, err
+	for {
+		answer, err := ask[renewed](ctx, s, l.parent, renew{l.Credential})
+		switch {
+		case err != nil:
+			return l, err
+		case errors.Is(answer.err, errRestarting): // it is back for the next try, or it is no more
+			continue
+		case answer.err != nil:
+			return l, answer.err
+		}
+		l.Credential = answer.credential
+		return l, nil
 	}
-	if answer.err != nil {
-		return l, answer.err
-	}
-	l.Credential = answer.credential
-	return l, nil
 }
 
 // Made notes that things were made with a lease, for a client: only it may use them, and only
