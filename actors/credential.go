@@ -27,8 +27,12 @@ type (
 		state cooldown.State
 	}
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
-	// probe of the credential's rest has brought.
-	wideOutcome struct{ attempt cooldown.Attempt }
+	// probe of the credential's rest has brought. used is what it was seen with; nil = nothing
+	// of this credential.
+	wideOutcome struct {
+		attempt cooldown.Attempt
+		used    *providers.Credential
+	}
 	// freed says that a lease that the credential counts has ended or, unless it was granted,
 	// did not come about.
 	freed struct {
@@ -105,6 +109,9 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case grant:
 		a.grant(c, msg)
 	case wideOutcome:
+		if a.isOutdated(msg) {
+			msg.attempt.Outcome = providers.Outcome{Kind: providers.Canceled}
+		}
 		a.judge(c, msg.attempt)
 	case freed:
 		a.freed(c, msg)
@@ -307,6 +314,11 @@ func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
 		return
 	}
 	a.setRest(c, next)
+}
+
+// isOutdated reports whether an outcome is about a secret that has been replaced since.
+func (a *credentialActor) isOutdated(o wideOutcome) bool {
+	return o.used != nil && aboutSecret(o.attempt.Outcome.Kind) && !o.used.Secret.Equal(a.credential.Secret)
 }
 
 // setRest tells everybody concerned of the credential's rest as a whole.

@@ -278,14 +278,15 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 
 // judge applies an outcome here and, if it reaches further, hands it up.
 func (m *modelActor) judge(c actor.Context, lease openLease, r report, a cooldown.Attempt) {
-	if used := cmp.Or(r.used, lease.credential); aboutSecret(a.Outcome.Kind) && !used.Secret.Equal(m.credential.Secret) {
+	used := cmp.Or(r.used, lease.credential)
+	if aboutSecret(a.Outcome.Kind) && !used.Secret.Equal(m.credential.Secret) {
 		a.Outcome = providers.Outcome{Kind: providers.Canceled} // it is about another one
 	}
 	wide := a.Outcome.Scope != providers.ScopeModel && !a.Outcome.Neutral && a.Outcome.Rest == 0
 	if wide || lease.wideProbe {
 		up := a
 		up.Probe = lease.wideProbe
-		c.Send(c.Parent(), wideOutcome{up})
+		c.Send(c.Parent(), wideOutcome{up, used})
 	}
 	if wide { // of it, only a success says something of the model
 		a.Outcome.RetryAfter = 0

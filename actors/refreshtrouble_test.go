@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/providers"
@@ -258,5 +259,26 @@ func TestRefresh_WhoeverLeavesDoesNotEndIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "token-1", l.Credential.Secret.Reveal())
 		require.Equal(t, 1, g.count())
+	})
+}
+
+func TestRefresh_A401ThatIsOvertakenByTheRefreshIsOutdated(t *testing.T) {
+	t.Parallel()
+	g := &login{script: func(_ context.Context, n int) (providers.Token, error) {
+		time.Sleep(time.Second)
+		return token(n, time.Hour), nil
+	}}
+	withLogin(t, 1, g, func(t *testing.T, e *engine) {
+		old := e.leaseFrom("c1")
+		go func() { _, _ = e.Renew(context.Background(), old) }()
+		synctest.Wait()
+		e.tellSystem(old.parent, &actor.SuspendMailbox{})
+		time.Sleep(2 * time.Second) // the new token is in the mailbox
+		e.Report(old, unauthorized())
+		synctest.Wait()
+		e.tellSystem(old.parent, &actor.ResumeMailbox{})
+		synctest.Wait()
+		require.Equal(t, "active", e.view("c1").Status)
+		require.Equal(t, "token-1", e.leaseFrom("c1").Credential.Secret.Reveal())
 	})
 }
