@@ -209,10 +209,11 @@ func TestRefresh_RT13_OneThatFailsBacksOff(t *testing.T) {
 		require.Equal(t, "unauthorized", e.view("c1").Status)
 		require.Equal(t, "c2", e.serve(chat("m")))
 		require.Equal(t, "c2", e.serve(chat("m")))
-		for n, d := range []time.Duration{5, 10, 20, 40, 80, 160, 300, 300} {
+		for n, seconds := range []int{5, 10, 20, 40, 80, 160, 300, 300} {
+			d := time.Duration(seconds) * time.Second
 			require.Equal(t, n+1, g.count())
 			e.change(func(*providers.Credential) {}) // says nothing of the login
-			time.Sleep(d*time.Second - time.Millisecond)
+			time.Sleep(d - time.Millisecond)
 			require.Equal(t, n+1, g.count(), "before %v", d)
 			up.Store(n == 7)
 			time.Sleep(time.Millisecond)
