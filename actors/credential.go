@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -26,8 +27,12 @@ type (
 		state cooldown.State
 	}
 	// wideOutcome hands up an outcome that reaches beyond the model it was seen on, or that a
-	// probe of the credential's rest has brought.
-	wideOutcome struct{ attempt cooldown.Attempt }
+	// probe of the credential's rest has brought. used is what it was seen with; nil = nothing
+	// of this credential.
+	wideOutcome struct {
+		attempt cooldown.Attempt
+		used    *providers.Credential
+	}
 	// freed says that a lease that the credential counts has ended or, unless it was granted,
 	// did not come about.
 	freed struct {
@@ -74,6 +79,7 @@ type credentialActor struct {
 	revivals   map[string]scheduler.CancelFunc
 	ending     bool // this incarnation
 	alarm      stage.Alarm
+	refresh    refreshing
 	supervisor *stage.Backoff
 }
 
@@ -103,11 +109,22 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case grant:
 		a.grant(c, msg)
 	case wideOutcome:
+		if a.isOutdated(msg) {
+			msg.attempt.Outcome = providers.Outcome{Kind: providers.Canceled}
+		}
 		a.judge(c, msg.attempt)
 	case freed:
 		a.freed(c, msg)
 	case counted:
 		a.counted(c, msg)
+	case renew:
+		a.renew(c, msg)
+	case refreshed:
+		a.refreshed(c, msg)
+	case refreshOverdue:
+		a.refreshOverdue(c, msg.run)
+	case refreshDue:
+		a.scheduleRefresh(c)
 	case modelChanged:
 		a.tell(Rested{a.credential.ID, msg.model, msg.state})
 	case revive:
@@ -125,21 +142,30 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.retire(c)
 	case *actor.Terminated:
 		a.terminated(c, msg.Who)
-	case *actor.Stopping, *actor.Restarting:
-		a.alarm.Cancel()
-		a.supervisor.Cancel()
-		for _, cancel := range a.revivals {
-			cancel()
-		}
-		a.ending = true // what is terminated from here on is not revived
+	case *actor.Stopping:
+		a.end(c, ErrStopped)
+	case *actor.Restarting:
+		a.end(c, errRestarting)
 	default:
 		stage.Unhandled(c)
+	}
+}
+
+// end is for an actor that stops, or restarts. What is terminated from here on is not revived.
+func (a *credentialActor) end(c actor.Context, why error) {
+	a.ending = true
+	a.alarm.Cancel()
+	a.stopRefresh(c, why)
+	a.supervisor.Cancel()
+	for _, cancel := range a.revivals {
+		cancel()
 	}
 }
 
 // started brings back the models that have a rest or open leases, after a restart too.
 func (a *credentialActor) started(c actor.Context) {
 	a.recount()
+	a.credential, a.refresh.spread = withToken(a.credential), rand.Float64()
 	for name, memory := range a.models {
 		if !memory.blank() {
 			a.model(c, name)
@@ -150,6 +176,7 @@ func (a *credentialActor) started(c actor.Context) {
 	}
 	a.tell(CredentialUp{a.credential.ID})
 	a.announce(c)
+	a.scheduleRefresh(c)
 	a.endIfRetired(c)
 }
 
@@ -289,6 +316,11 @@ func (a *credentialActor) judge(c actor.Context, attempt cooldown.Attempt) {
 	a.setRest(c, next)
 }
 
+// isOutdated reports whether an outcome is about a secret that has been replaced since.
+func (a *credentialActor) isOutdated(o wideOutcome) bool {
+	return o.used != nil && aboutSecret(o.attempt.Outcome.Kind) && !o.used.Secret.Equal(a.credential.Secret)
+}
+
 // setRest tells everybody concerned of the credential's rest as a whole.
 func (a *credentialActor) setRest(c actor.Context, state cooldown.State) {
 	a.rest = state
@@ -329,9 +361,10 @@ func (a *credentialActor) ignoreRest(c actor.Context, before bool) {
 // rotate takes a new description. Another secret is as good as another credential, as far
 // as the old one was refused; one that was disabled starts clean.
 func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
+	next = withToken(next)
 	enabled := a.credential.Disabled && !next.Disabled
 	replaced := !next.Secret.Equal(a.credential.Secret)
-	before := a.settings.policy(a.credential).Disabled
+	old, before := a.credential, a.settings.policy(a.credential).Disabled
 	if a.credential.MaxConcurrency == 0 && next.MaxConcurrency > 0 {
 		for model := range a.children {
 			a.counting[model] = struct{}{}
@@ -348,6 +381,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 		a.ignoreRest(c, before)
 	}
 	a.tellLoad(c)
+	a.regrant(c, old)
 }
 
 // tellLoad tells the router how many leases are open, if that matters.
@@ -370,6 +404,7 @@ func (a *credentialActor) announce(c actor.Context) {
 
 func (a *credentialActor) retire(c actor.Context) {
 	a.retiring = true
+	a.refresh.alarm.Cancel()
 	a.broadcast(c, retire{})
 	a.endIfRetired(c)
 }

@@ -248,7 +248,7 @@ func (a *credentialsActor) spread(c actor.Context, msg accountOutcome) {
 			if attempt.Outcome.Kind == providers.Success {    // of somebody else: it ends no rest here
 				attempt.Outcome.Kind = providers.WindowExhausted
 			}
-			c.Send(row.pid, wideOutcome{attempt})
+			c.Send(row.pid, wideOutcome{attempt: attempt})
 		}
 	}
 }

@@ -90,9 +90,10 @@ type Lease struct {
 	Fallbacks  []string      // names to try when nobody can serve this one
 	Pooled     bool          // the credential has other models under the same name
 
-	asked *Acquire
-	box   *reportBox // of its owner
-	owner *actor.PID // the actor that granted it
+	asked  *Acquire
+	box    *reportBox // of its owner
+	owner  *actor.PID // the actor that granted it
+	parent *actor.PID // its credential's
 }
 
 // Field is what a pick was made from.

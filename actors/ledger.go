@@ -15,9 +15,9 @@ import (
 
 // Messages the ledger takes, besides every Fact.
 type (
-	takeSnapshot struct{}                // answered with Snapshot
-	subscribe    struct{ *subscription } // events flow until unsubscribe
-	unsubscribe  struct{ *subscription }
+	takeSnapshot struct{}                     // answered with Snapshot
+	subscribe    struct{ *stage.Feed[Event] } // events flow until unsubscribe
+	unsubscribe  struct{ *stage.Feed[Event] }
 	recorded     struct{ record *Record }
 	listRecords  struct{ limit int } // answered with []*Record
 	findRecord   struct{ id string } // answered with *Record, nil if there is none
@@ -77,7 +77,7 @@ type record struct {
 type ledger struct {
 	credentials map[providers.CredentialID]*record
 	records     records
-	subscribers map[*subscription]struct{}
+	subscribers map[*stage.Feed[Event]]struct{}
 	seq         uint64
 	sessions    map[[16]byte]struct{}
 	attempts    uint64
@@ -88,7 +88,7 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		credentials: map[providers.CredentialID]*record{},
-		subscribers: map[*subscription]struct{}{},
+		subscribers: map[*stage.Feed[Event]]struct{}{},
 		sessions:    map[[16]byte]struct{}{},
 	}
 }
@@ -102,9 +102,9 @@ func (l *ledger) Receive(c actor.Context) {
 	case takeSnapshot:
 		c.Respond(l.snapshot(time.Now()))
 	case subscribe:
-		l.subscribers[msg.subscription] = struct{}{}
+		l.subscribers[msg.Feed] = struct{}{}
 	case unsubscribe:
-		delete(l.subscribers, msg.subscription)
+		delete(l.subscribers, msg.Feed)
 	case recorded:
 		l.records.add(msg.record)
 		l.publish(Recorded{msg.record})
@@ -203,7 +203,7 @@ func (l *ledger) publish(f Fact) {
 	l.seq++
 	at := time.Now()
 	for s := range l.subscribers {
-		s.offer(Event{Seq: l.seq, At: at, Fact: f})
+		s.Offer(Event{Seq: l.seq, At: at, Fact: f})
 	}
 }
 

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ const (
 type report struct {
 	lease   uint64
 	outcome providers.Outcome
+	used    *providers.Credential // as it was; nil = as it was granted
 }
 
 // reportBox takes the reports of one model's leases from whoever has used them. They wait
@@ -228,6 +230,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		Pooled:     g.pooled,
 		asked:      g.acquire.Acquire,
 		owner:      c.Self(),
+		parent:     c.Parent(),
 		box:        m.box,
 	})
 }
@@ -251,7 +254,7 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	}
 	now := time.Now()
 	if !m.calm || lease.probe || lease.wideProbe || !r.outcome.Plain() {
-		m.judge(c, lease, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
+		m.judge(c, lease, r, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
 	}
 	if lease.tentative && r.outcome.Kind != providers.Success { // a success is told by the session
 		c.Send(m.w.router, abandoned{lease.session, m.id})
@@ -274,15 +277,16 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 }
 
 // judge applies an outcome here and, if it reaches further, hands it up.
-func (m *modelActor) judge(c actor.Context, lease openLease, a cooldown.Attempt) {
-	if aboutSecret(a.Outcome.Kind) && !lease.credential.Secret.Equal(m.credential.Secret) {
+func (m *modelActor) judge(c actor.Context, lease openLease, r report, a cooldown.Attempt) {
+	used := cmp.Or(r.used, lease.credential)
+	if aboutSecret(a.Outcome.Kind) && !used.Secret.Equal(m.credential.Secret) {
 		a.Outcome = providers.Outcome{Kind: providers.Canceled} // it is about another one
 	}
 	wide := a.Outcome.Scope != providers.ScopeModel && !a.Outcome.Neutral && a.Outcome.Rest == 0
 	if wide || lease.wideProbe {
 		up := a
 		up.Probe = lease.wideProbe
-		c.Send(c.Parent(), wideOutcome{up})
+		c.Send(c.Parent(), wideOutcome{up, used})
 	}
 	if wide { // of it, only a success says something of the model
 		a.Outcome.RetryAfter = 0

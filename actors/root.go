@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -113,6 +114,7 @@ type wiring struct {
 	sessions    *actor.PID
 	ledger      *actor.PID
 	pins        *actor.PID
+	blocking    sync.WaitGroup // what is outside of mailboxes because it blocks
 }
 
 // newWiring lays the names of one engine's actors below a name of its own.

@@ -42,7 +42,7 @@ type System struct {
 	err       error         // why, if by itself; read after stopped
 	cleaned   sync.Once
 	mu        sync.Mutex
-	listeners map[*subscription]struct{}
+	listeners map[*stage.Feed[Event]]struct{}
 	unread    *eventstream.Subscription // to messages that found nobody
 }
 
@@ -56,7 +56,7 @@ func Start(ctx context.Context, o Options, plan Plan) (*System, error) {
 		w:         newWiring(host, o.Logger),
 		own:       o.Host == nil,
 		stopped:   make(chan struct{}),
-		listeners: map[*subscription]struct{}{},
+		listeners: map[*stage.Feed[Event]]struct{}{},
 	}
 	s.asker = stage.NewAsker(host.Root, s.late)
 	if _, err := host.Root.SpawnNamed(guardianProps(s.w, s.ended), s.w.guardian.Id); err != nil {
@@ -167,8 +167,27 @@ func (s *System) FirstByte(l Lease) {
 // Report ends a lease. A second report of one lease is ignored.
 func (s *System) Report(l Lease, o providers.Outcome) {
 	if l.owner != nil {
-		l.box.put(report{lease: l.ID, outcome: o})
+		l.box.put(report{lease: l.ID, outcome: o, used: l.Credential})
 		s.w.root.Send(l.owner, reported{})
+	}
+}
+
+// Renew returns l with another secret, when the one it has was refused or has expired. All
+// who ask at the same time wait for one refresh. An error means that there is no other one:
+// providers.ErrGrantEnded if there never will be.
+func (s *System) Renew(ctx context.Context, l Lease) (Lease, error) {
+	for {
+		answer, err := ask[renewed](ctx, s, l.parent, renew{l.Credential})
+		switch {
+		case err != nil:
+			return l, err
+		case errors.Is(answer.err, errRestarting): // it is back for the next try, or it is no more
+			continue
+		case answer.err != nil:
+			return l, answer.err
+		}
+		l.Credential = answer.credential
+		return l, nil
 	}
 }
 
@@ -252,7 +271,7 @@ func (s *System) Subscribe(fn func(Event)) (cancel func()) {
 		s.mu.Unlock()
 		return func() {}
 	}
-	sub := newSubscription(fn)
+	sub := stage.NewFeed(fn, func(e *Event, dropped uint64) { e.Dropped = dropped })
 	s.listeners[sub] = struct{}{}
 	s.mu.Unlock()
 	s.w.root.Send(s.w.ledger, subscribe{sub})
@@ -261,7 +280,7 @@ func (s *System) Subscribe(fn func(Event)) (cancel func()) {
 		delete(s.listeners, sub)
 		s.mu.Unlock()
 		s.w.root.Send(s.w.ledger, unsubscribe{sub})
-		sub.close()
+		sub.Close()
 	}
 }
 
@@ -288,9 +307,10 @@ func (s *System) clean(ctx context.Context) {
 	s.listeners = nil
 	s.mu.Unlock()
 	for sub := range left {
-		sub.close()
+		sub.Close()
 	}
 	s.asker.Close()
+	s.awaitBlocking(ctx)
 	s.w.system.EventStream.Unsubscribe(s.unread)
 	if s.own {
 		s.w.system.Shutdown()
@@ -299,10 +319,24 @@ func (s *System) clean(ctx context.Context) {
 	defer cancel()
 	for sub := range left {
 		select {
-		case <-sub.ended:
+		case <-sub.Ended():
 		case <-ctx.Done(): // a callback that stops the engine cannot be waited for
 			return
 		}
+	}
+}
+
+// awaitBlocking waits until nothing is left that blocks outside of mailboxes. It has been
+// canceled; what does not mind that is not waited for longer than ctx.
+func (s *System) awaitBlocking(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		s.w.blocking.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
 	}
 }
 

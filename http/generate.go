@@ -28,20 +28,52 @@ func (f *failure) isFinal() bool { return f.answer == nil && fault.OfAttempt(f.c
 // lease is reported once.
 func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *failure {
 	o := providers.Outcome{Kind: providers.GatewayBug, Reason: "panic"} // stands if one unwinds
-	a := attempt{server: s, in: in, call: c, lease: lease, out: out, beganAt: time.Now()}
+	a := &attempt{server: s, in: in, call: c, lease: lease, out: out, beganAt: time.Now()}
 	defer func() {
 		in.outcome = o.Kind
-		in.attempted(&a, o)
-		s.pool.Report(lease, o)
+		in.attempted(a, o)
+		s.pool.Report(a.lease, o)
 		if o.Retryable() {
-			in.logFailure(lease, o)
+			in.logFailure(a.lease, o)
 		}
 	}()
-	defer a.end()
+	defer func() { a.end() }()
+	expired := a.expired()
+	if expired {
+		a.renew() // in vain, perhaps: then the upstream has the last word
+	}
 	result := a.run()
+	if !expired && a.refusedSecret(result) && a.renew() {
+		a.end()
+		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt}
+		result = a.run()
+	}
 	o = result.outcome
 	in.err = result.err
 	return result.failure
+}
+
+// expired reports whether the lease's secret is known not to be accepted.
+func (a *attempt) expired() bool {
+	c := a.lease.Credential
+	return c.Grant != nil && (c.Secret.Empty() || !c.ExpiresAt.IsZero() && !c.ExpiresAt.After(a.beganAt))
+}
+
+// refusedSecret reports whether another secret may help the lease's credential.
+func (a *attempt) refusedSecret(r result) bool {
+	o := r.outcome
+	return a.lease.Credential.Grant != nil && r.failure != nil && o.Kind == providers.Unauthorized && o.Then == providers.ThenByKind
+}
+
+// renew gets the lease another secret, and reports whether there was one.
+func (a *attempt) renew() bool {
+	lease, err := a.server.pool.Renew(a.in.ctx, a.lease)
+	if err != nil {
+		return false
+	}
+	a.lease = lease
+	a.in.lease = lease
+	return true
 }
 
 // fail answers with what the last attempt brought. wait, if positive, is told as Retry-After

@@ -128,6 +128,17 @@ func (p *fakePool) Report(l actors.Lease, o providers.Outcome) {
 
 func (p *fakePool) Models(context.Context) ([]actors.ModelInfo, error) { return p.list, p.refuse }
 
+func (p *fakePool) Renew(_ context.Context, l actors.Lease) (actors.Lease, error) {
+	token, err := l.Credential.Grant.Renew(context.Background(), l.Credential.Secret)
+	if err != nil {
+		return l, err
+	}
+	next := *l.Credential
+	next.Secret, next.ExpiresAt = token.Secret, token.ExpiresAt
+	l.Credential = &next
+	return l, nil
+}
+
 func (p *fakePool) Made(l actors.Lease, client string, keys []pin.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

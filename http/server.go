@@ -26,6 +26,9 @@ type Pool interface {
 	FirstByte(actors.Lease)
 	// Report ends a lease. It is called exactly once for each.
 	Report(actors.Lease, providers.Outcome)
+	// Renew returns a lease with another secret, in place of one that was refused or has
+	// expired.
+	Renew(context.Context, actors.Lease) (actors.Lease, error)
 	// Made notes that things were made with a lease, for the client of that name.
 	Made(l actors.Lease, client string, keys []pin.Key)
 	// Origins returns where things were made, in order; the zero Origin for what is not known.

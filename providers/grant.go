@@ -17,14 +17,15 @@ type Token struct {
 
 // Grant gets access tokens for credentials whose secret is not fixed: a login with a refresh
 // token, a service account. All credentials of one login share one. It is safe for
-// concurrent use.
+// concurrent use, and comparable with ==.
 type Grant interface {
 	// Current returns the token that is in use; the zero Token before there is one. It does
 	// not block.
 	Current() Token
 	// Renew returns a token other than stale, which was refused or is about to expire. It
-	// may take the network and write a file; whoever asks meanwhile gets the same token. A
-	// new token is kept safe before it is returned. ErrGrantEnded means that there will be
+	// may take the network and write a file; whoever asks meanwhile gets the same token,
+	// even if ctx ends for the one that asked first. A new token is kept safe before it is
+	// returned. ErrGrantEnded means that there will be
 	// no other one.
 	Renew(ctx context.Context, stale Secret) (Token, error)
 }

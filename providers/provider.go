@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 )
 
 // Format is a wire format, inbound (client side) or outbound (upstream side).
@@ -127,6 +128,7 @@ type Credential struct {
 	Base           *url.URL // where it is served, if that is its own; nil = the upstream's Base
 	Secret         Secret
 	Grant          Grant             // where the secret comes from, if it expires; nil = it is fixed
+	ExpiresAt      time.Time         // when Secret does, if it comes from Grant; zero = not known
 	Account        string            // credentials of one account share limits; empty = its own
 	Transport      http.RoundTripper // shared by credentials with the same proxy; never nil
 	Headers        []Header          // added after the upstream's own
