@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -30,6 +31,8 @@ const (
 	pinsKept = 1 << 18
 	// pinTTL is how long one is remembered.
 	pinTTL = 30 * 24 * time.Hour
+	// outdatedKept is how many outdated entries are not worth the tidying.
+	outdatedKept = 1024
 	// placesKept bounds the memory that pins of one place share.
 	placesKept = 1 << 16
 )
@@ -69,7 +72,8 @@ func newPins() *pins {
 func (p *pins) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case made:
-		p.made(c, msg, time.Now())
+		p.note(msg, time.Now())
+		p.expire(c, time.Now())
 	case whose:
 		c.Respond(p.whose(msg, time.Now()))
 	case pinsDue:
@@ -81,7 +85,9 @@ func (p *pins) Receive(c actor.Context) {
 	}
 }
 
-func (p *pins) made(c actor.Context, msg made, now time.Time) {
+// note remembers what was made. The order of pins that are made again and again stays as
+// short as theirs who are not.
+func (p *pins) note(msg made, now time.Time) {
 	at := now.Unix()
 	shared := p.shared(msg.place)
 	for _, key := range msg.keys {
@@ -94,7 +100,10 @@ func (p *pins) made(c actor.Context, msg made, now time.Time) {
 			p.order = append(p.order, datedKey{key, at})
 		}
 	}
-	p.expire(c, now)
+	if len(p.order)-p.head > 2*len(p.byKey)+outdatedKept {
+		p.order = slices.DeleteFunc(p.order[p.head:], func(d datedKey) bool { return p.byKey[d.key].at != d.at })
+		p.head = 0
+	}
 }
 
 // shared returns the one copy of a place.
