@@ -24,6 +24,7 @@ type quarantine struct {
 	until   time.Time // nobody but a probe is let through before
 	probeAt time.Time // nor a probe
 	held    bool      // only a probe that succeeds ends it
+	secret  bool      // another secret may end it
 }
 
 // ward is a run with all outcomes there are, and the least that must be respected of the
@@ -77,6 +78,7 @@ func (w *ward) cooldownsOff(id string) bool {
 
 func (w *ward) acquire(t *rapid.T, id string) {
 	a := chat(rapid.SampledFrom([]string{"m", "m2"}).Draw(t, "model"))
+	time.Sleep(time.Millisecond) // nothing happens at the same time as something else
 	l, err := w.Acquire(context.Background(), w.on(id, a))
 	if w.cooldownsOff(id) && !time.Now().Before(w.ruled[spot{id, a.Model}]) {
 		require.NoError(t, err, "it never rests")
@@ -102,7 +104,7 @@ func (w *ward) acquire(t *rapid.T, id string) {
 }
 
 // rest takes note that a spot rests for at least d.
-func (w *ward) rest(at spot, d time.Duration, held, probed bool) {
+func (w *ward) rest(at spot, d time.Duration, held, probed, secret bool) {
 	now := time.Now()
 	q, ok := w.rests[at]
 	running := ok && (q.held || now.Before(q.until))
@@ -112,7 +114,7 @@ func (w *ward) rest(at spot, d time.Duration, held, probed bool) {
 	if end := now.Add(d); end.After(q.until) {
 		q.until = end
 	}
-	q.held = q.held || held
+	q.held, q.secret = q.held || held, q.secret || secret
 	switch {
 	case probed || !running:
 		q.probeAt = now.Add(probedAfter)
@@ -156,8 +158,8 @@ func (w *ward) judge(l Lease, o providers.Outcome) {
 	probe, granted := l.Why == WhyProbe, w.granted[l.ID]
 	if o.Kind == providers.Success {
 		for _, at := range []spot{{id, ""}, {id, l.Model}} {
-			if q, ok := w.rests[at]; ok && (probe || !granted.Before(q.since)) {
-				delete(w.rests, at) // one of both is certain, the other possible
+			if q, ok := w.rests[at]; ok && (probe || at.model != "" && !granted.Before(q.since)) {
+				delete(w.rests, at) // of a probe, one of both is certain and the other possible
 			}
 		}
 	}
@@ -183,15 +185,15 @@ func (w *ward) judge(l Lease, o providers.Outcome) {
 		switch {
 		case o.Neutral:
 		case o.Rest > 0:
-			w.rest(at, o.Rest, false, false)
+			w.rest(at, o.Rest, false, false, false)
 			w.ruled[at] = time.Now().Add(o.Rest)
 		case o.Kind == providers.Overloaded, o.Kind == providers.Transient, o.Kind == providers.Forbidden && o.RetryAfter > 0:
 			// short, and may be spared: nothing is certain
 		case o.Kind == providers.Canceled, o.Kind == providers.RequestFault, o.Kind == providers.GatewayBug:
 		case o.RetryAfter > 0:
-			w.rest(at, o.RetryAfter, false, probe && at.id == id)
+			w.rest(at, o.RetryAfter, false, probe && at.id == id, false)
 		case o.Kind == providers.Unauthorized, o.Kind == providers.OutOfFunds, o.Kind == providers.Forbidden, o.Kind == providers.ModelUnsupported, o.Kind == providers.WindowExhausted:
-			w.rest(at, probedAfter, true, probe && at.id == id)
+			w.rest(at, probedAfter, true, probe && at.id == id, aboutSecret(o.Kind))
 		}
 	}
 }
@@ -203,6 +205,7 @@ func (w *ward) reportOne(t *rapid.T) {
 	i := rapid.IntRange(0, len(w.open)-1).Draw(t, "lease")
 	l := w.open[i]
 	w.open = slices.Delete(slices.Clone(w.open), i, i+1)
+	time.Sleep(time.Millisecond)
 	k := rapid.IntRange(0, len(outcomes)-1).Draw(t, "outcome")
 	w.judge(l, outcomes[k])
 	w.ended++
@@ -266,14 +269,20 @@ func (w *ward) actions() map[string]func(*rapid.T) {
 		"replace the secret": edit(func(_ *rapid.T, c *providers.Credential, id string) {
 			secrets++
 			c.Secret = providers.NewSecret(fmt.Sprint("sk", secrets))
-			if w.rests[spot{id, ""}].held { // it may be about the old one
+			if w.rests[spot{id, ""}].secret {
 				delete(w.rests, spot{id, ""})
 			}
 		}),
-		"switch cooldowns": edit(func(t *rapid.T, c *providers.Credential, id string) {
-			off := rapid.Bool().Draw(t, "off")
-			c.DisableCooldown = &off
-		}),
+		"switch cooldowns off, or on with a clean start": func(t *rapid.T) {
+			id := w.anyID(t)
+			off := !w.cooldownsOff(id)
+			w.excluded = true
+			w.edit(id, func(c *providers.Credential) { c.DisableCooldown, c.Disabled = &off, !off })
+			if !off {
+				w.edit(id, func(c *providers.Credential) { c.Disabled = false })
+				w.forget(id)
+			}
+		},
 		"disable and enable": func(t *rapid.T) {
 			id := w.anyID(t)
 			w.excluded = true
