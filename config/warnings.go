@@ -22,7 +22,6 @@ func warnings() []warning {
 	return []warning{
 		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet, nil},
 		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet, nil},
-		{"credentials-dir", notYet, nil},
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity", nil},
 		{"logging.requests", notYet, nil},
 		{"providers[].kind", "has no adapter yet; its requests fail", isVertex},
