@@ -9,6 +9,7 @@
 //	secret  the value may hold a secret and is never shown
 //	short   a plain value in place of the whole struct stands for this field
 //	one     a plain value stands for a list of one
+//	file    the key may be given only in a file of credentials-dir
 package config
 
 import "time"
@@ -45,7 +46,8 @@ type Live struct {
 	APIKeys []APIKey `yaml:"api-keys"`
 	// Management configures the management API and the dashboard.
 	Management Management `yaml:"management"`
-	// CredentialsDir is a folder with one file per credential. Empty = none.
+	// CredentialsDir is a folder with one file per credential, relative to that of the
+	// configuration file. Empty = none.
 	CredentialsDir string     `yaml:"credentials-dir"`
 	Routing        Routing    `yaml:"routing"`
 	Retry          Retry      `yaml:"retry"`
@@ -196,11 +198,23 @@ type Model struct {
 
 // Credential is one secret at a provider.
 type Credential struct {
-	// ID is unique over the whole file, of letters, digits and ".-_:@+". Default
-	// PROVIDER-N, counted from 1.
+	// ID is unique over the whole configuration, of letters, digits and ".-_:@+". Default
+	// PROVIDER-N, counted from 1; in a file of credentials-dir its name without the ending.
 	ID string `yaml:"id" config:"id"`
-	// APIKey is the secret. Required except for kind simulator, where it defaults to the id.
+	// APIKey is the secret. One of APIKey, OAuth and ServiceAccount is required, except for
+	// kind simulator, where APIKey defaults to the id.
 	APIKey string `yaml:"api-key" config:"secret"`
+	// OAuth is a login in place of a secret that stays.
+	OAuth *OAuth `yaml:"oauth" config:"file,secret"`
+	// ServiceAccount is a Google service account in place of a secret that stays.
+	ServiceAccount *ServiceAccount `yaml:"service-account" config:"file,secret"`
+	// Project is which of its account's projects the credential is for, or the one that its
+	// service account belongs to; empty = none is known. Not a key: LoadAll sets it.
+	Project string `yaml:"-"`
+	// Source is the file of credentials-dir that the credential is from; empty = the
+	// configuration file. Credentials of one Source share one login. Not a key: LoadAll
+	// sets it.
+	Source string `yaml:"-"`
 	// Account groups credentials that share limits. Empty = its own.
 	Account string `yaml:"account"`
 	// Weight is for strategy weighted: 0 = never, at most 1000000. nil = 1.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -20,6 +21,9 @@ type decoder struct {
 	lines  map[string]int // by YAML path
 	errs   Errors
 	budget int // values that may still be decoded
+
+	inFile  bool // the file is one of credentials-dir
+	secrets bool // a secret was written out, not taken from the environment
 }
 
 func (d *decoder) failf(line int, path, format string, args ...any) {
@@ -39,6 +43,14 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
 		d.failf(n.Line, path, "explicit YAML tags are not supported")
+		return
+	}
+	if account, ok := v.Addr().Interface().(*ServiceAccount); ok {
+		d.decodeServiceAccount(n, account, path)
+		return
+	}
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		d.decodeScalar(n, v, path)
 		return
 	}
 	switch v.Kind() {
@@ -71,6 +83,8 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 			d.lines[child] = key.Line
 			switch {
 			case isNull(value): // a key without value is as good as none
+			case f.is("file") && !d.inFile:
+				d.failf(key.Line, child, "may be given only in a file of credentials-dir")
 			case f.is("one") && resolveAlias(value).Kind == yaml.ScalarNode:
 				list := reflect.MakeSlice(v.FieldByIndex(f.index).Type(), 1, 1)
 				d.decode(value, list.Index(0), child)
@@ -78,6 +92,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 			default:
 				d.decode(value, v.FieldByIndex(f.index), child)
 			}
+			d.secrets = d.secrets || f.is("secret") && !f.is("file") && isWrittenOut(value)
 			return
 		}
 		d.failf(key.Line, join(path, printable(key.Value)), "%s", unknownKey(key.Value, fields))
@@ -168,6 +183,11 @@ func setScalar(v reflect.Value, text string, quoted bool) bool {
 		v.SetInt(int64(duration))
 		return err == nil
 	}
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		instant, err := time.Parse(time.RFC3339, text)
+		v.Set(reflect.ValueOf(instant.UTC()))
+		return err == nil || text == ""
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		yes := text == "true" || text == "True" || text == "TRUE"
@@ -189,6 +209,9 @@ func wanted(v reflect.Value) string {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		return "a duration with a unit, such as 90s or 1h"
 	}
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		return "an instant such as 2030-12-31T23:59:59Z"
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		return "true or false"
@@ -209,6 +232,22 @@ func describe(n *yaml.Node) string {
 	default:
 		return "a single value"
 	}
+}
+
+// isWrittenOut reports whether n or a value of the mapping n is text of its own, and not
+// just a variable.
+func isWrittenOut(n *yaml.Node) bool {
+	n = resolveAlias(n)
+	if n.Kind == yaml.MappingNode {
+		for i := 1; i < len(n.Content); i += 2 {
+			if value := resolveAlias(n.Content[i]); value.Kind == yaml.ScalarNode && isWrittenOut(value) {
+				return true
+			}
+		}
+		return false
+	}
+	variable := strings.HasPrefix(n.Value, "${") && strings.IndexByte(n.Value, '}') == len(n.Value)-1
+	return n.Value != "" && !variable && !isNull(n)
 }
 
 func isNull(n *yaml.Node) bool {

@@ -104,7 +104,7 @@ func deriveProvider(p *Provider) {
 	for i := range p.Credentials {
 		c := &p.Credentials[i]
 		fill(&c.ID, defaultID(p.Name, i))
-		if p.Kind == KindSimulator {
+		if p.Kind == KindSimulator && c.OAuth == nil && c.ServiceAccount == nil {
 			fill(&c.APIKey, c.ID)
 		}
 	}

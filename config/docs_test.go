@@ -14,20 +14,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keyShapes lists every key of the settings struct t, such as providers[].models[].name.
+// keyShapes lists every key of the settings struct t in the configuration file, such as
+// providers[].models[].name.
 func keyShapes(t reflect.Type, path string) []string {
 	var shapes []string
 	for _, f := range fieldsOf(t) {
+		if f.is("file") {
+			continue
+		}
 		shape := join(path, f.key)
 		shapes = append(shapes, shape)
 		switch kind := t.FieldByIndex(f.index).Type; {
-		case kind.Kind() == reflect.Struct:
+		case kind.Kind() == reflect.Struct && kind != reflect.TypeFor[time.Time]():
 			shapes = append(shapes, keyShapes(kind, shape)...)
 		case kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct:
 			shapes = append(shapes, keyShapes(kind.Elem(), shape+"[]")...)
 		}
 	}
 	return shapes
+}
+
+// fileShapes lists the keys that are only for files in credentials-dir.
+func fileShapes() []string {
+	shared := map[string]bool{}
+	for _, f := range fieldsOf(reflect.TypeFor[Credential]()) {
+		shared[f.key] = !f.is("file")
+	}
+	shapes := []string{"service-account.file"} // the rest of it is Google's
+	for _, f := range fieldsOf(reflect.TypeFor[fileKeys]()) {
+		if !shared[f.key] {
+			shapes = append(shapes, f.key)
+		}
+	}
+	return append(shapes, keyShapes(reflect.TypeFor[OAuth](), "oauth")...)
 }
 
 func exampleEnvironment(name string) (string, bool) {
@@ -101,10 +120,42 @@ func TestDocs_DescribeEveryKeyAndNoOther(t *testing.T) {
 			}
 		}
 		wanted[shape] = true
+	}
+	for _, shape := range fileShapes() {
+		wanted[shape] = true
+	}
+	for shape := range wanted {
 		require.Contains(t, slices.Collect(maps.Keys(rows)), shape)
 	}
 	for key := range rows {
 		require.True(t, wanted[key], "%s is documented but does not exist", key)
+	}
+}
+
+func TestDocs_ShowCredentialFilesThatWork(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../docs/configuration.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(data), "\n## Credential files\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```(yaml|json)\n(.*?)```").FindAllStringSubmatch(section, -1)
+	require.Len(t, blocks, 3)
+	key := accountKey(t, privateKey(t, true), nil)
+	used := map[string]bool{}
+	for i, block := range blocks {
+		p := testParser(key)
+		p.getenv = func(name string) (string, bool) { return "k", name == "OPENAI_KEY_7" }
+		p.kinds = map[string]string{"openai": KindOpenAI, "gemini": KindGemini, "vertex": KindVertex}
+		f := p.parse(fmt.Sprintf("creds/%d.%s", i, block[1]), []byte(block[2]))
+		require.Empty(t, f.bad)
+		require.NotEmpty(t, f.credentials)
+		for _, shape := range fileShapes() {
+			parts := strings.Split(shape, ".")
+			used[shape] = used[shape] || strings.Contains(block[2], parts[len(parts)-1]+":") || strings.Contains(block[2], parts[len(parts)-1]+`":`)
+		}
+	}
+	for _, shape := range fileShapes() {
+		require.True(t, used[shape], shape)
 	}
 }
 

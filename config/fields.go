@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 // field is one key of a settings struct.
@@ -17,11 +19,39 @@ type field struct {
 // is reports whether the field's config tag holds mark.
 func (f field) is(mark string) bool { return slices.Contains(f.marks, mark) }
 
+// known has the fields of all settings, which are asked for with every value.
+var known = sync.OnceValue(func() map[reflect.Type][]field {
+	table := map[reflect.Type][]field{}
+	var add func(reflect.Type)
+	add = func(t reflect.Type) {
+		for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if _, done := table[t]; done || t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+			return
+		}
+		table[t] = reflectFields(t)
+		for _, f := range table[t] {
+			add(t.FieldByIndex(f.index).Type)
+		}
+	}
+	add(reflect.TypeFor[Config]())
+	add(reflect.TypeFor[fileKeys]())
+	return table
+})
+
 // fieldsOf lists the keys of t, those of embedded structs included, in their order.
 func fieldsOf(t reflect.Type) []field {
+	if fields, ok := known()[t]; ok {
+		return fields
+	}
+	return reflectFields(t)
+}
+
+func reflectFields(t reflect.Type) []field {
 	var fields []field
 	for _, f := range reflect.VisibleFields(t) {
-		if f.Anonymous {
+		if f.Anonymous || f.Tag.Get("yaml") == "-" {
 			continue
 		}
 		fields = append(fields, field{

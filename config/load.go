@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 // nil knows no variable. extraKinds are provider kinds beyond those that come with the
 // gateway. The error is of type Errors when the file could be read.
 func Load(path string, getenv func(string) (string, bool), extraKinds ...string) (*Config, error) {
-	data, err := os.ReadFile(path)
+	data, _, err := readMain(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
@@ -39,33 +38,46 @@ func Parse(name string, data []byte, getenv func(string) (string, bool), extraKi
 	}
 	derive(&c)
 
-	errs := d.errs
 	var invalid Errors
-	if errors.As(c.Validate(extraKinds...), &invalid) {
-		unreadable := map[string]bool{}
-		for _, e := range errs {
-			unreadable[e.Path] = true
-		}
-		for _, e := range invalid {
-			if within(e.Path, unreadable) {
-				continue // already reported as unreadable; that it is missing too is no news
-			}
-			e.Line = d.line(e.Path)
-			errs = append(errs, e)
-		}
-	}
-	for _, e := range errs {
-		e.File = name
-	}
-	errs.sortByLine()
-	if err := errs.orNil(); err != nil {
+	errors.As(c.Validate(extraKinds...), &invalid)
+	if err := d.problems(name, invalid).orNil(); err != nil {
 		return nil, err
 	}
 	return &c, nil
 }
 
+// problems returns what could not be read and what is invalid, in the order of the file
+// that is called name.
+func (d *decoder) problems(name string, invalid Errors) Errors {
+	errs, unreadable := d.errs, map[string]bool{}
+	for _, e := range errs {
+		unreadable[e.Path] = true
+	}
+	for _, e := range invalid {
+		if within(e.Path, unreadable) {
+			continue // already reported as unreadable; that it is missing too is no news
+		}
+		e.Line = d.line(e.Path)
+		errs = append(errs, e)
+	}
+	for _, e := range errs {
+		e.File = name
+	}
+	errs.sortByLine()
+	return errs
+}
+
 // parseDocument returns the root of the only document in data, or nil if there is none.
 func parseDocument(data []byte) (*yaml.Node, *Error) {
+	document, err := parseWhole(data)
+	if document == nil || isNull(document.Content[0]) {
+		return nil, err
+	}
+	return document.Content[0], err
+}
+
+// parseWhole is parseDocument for those who want the comments around the root too.
+func parseWhole(data []byte) (*yaml.Node, *Error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		return nil, syntaxError(data, err)
@@ -83,11 +95,7 @@ func parseDocument(data []byte) (*yaml.Node, *Error) {
 	case !errors.Is(err, io.EOF):
 		return nil, syntaxError(data, err)
 	}
-	root := document.Content[0]
-	if isNull(root) {
-		return nil, nil
-	}
-	return root, nil
+	return &document, nil
 }
 
 // line returns where path is in the file, or else its nearest parent.

@@ -126,24 +126,24 @@ func (v *validator) models(path string, models []Model) {
 }
 
 func (v *validator) credential(path, kind string, c *Credential) {
-	v.check(path+".api-key", checkSecret(c.APIKey))
+	v.secret(path, c)
 	if c.Account != "" {
-		v.check(path+".account", checkText(c.Account))
+		v.check(join(path, "account"), checkText(c.Account))
 	}
 	if c.Weight != nil && (*c.Weight < 0 || *c.Weight > maxWeight) {
-		v.failf(path+".weight", "must be between 0 and %d", maxWeight)
+		v.failf(join(path, "weight"), "must be between 0 and %d", maxWeight)
 	}
-	notNegative(v, path+".max-concurrency", c.MaxConcurrency)
-	v.check(path+".proxy-url", checkProxyURL(c.ProxyURL))
-	v.requestHeaders(path+".headers", c.Headers)
-	v.globs(path+".models", c.Models)
-	v.globs(path+".exclude-models", c.ExcludeModels)
-	v.errorRules(path+".error-rules", c.ErrorRules)
+	notNegative(v, join(path, "max-concurrency"), c.MaxConcurrency)
+	v.check(join(path, "proxy-url"), checkProxyURL(c.ProxyURL))
+	v.requestHeaders(join(path, "headers"), c.Headers)
+	v.globs(join(path, "models"), c.Models)
+	v.globs(join(path, "exclude-models"), c.ExcludeModels)
+	v.errorRules(join(path, "error-rules"), c.ErrorRules)
 	if len(c.Faults) > 0 && kind != KindSimulator {
-		v.failf(path+".faults", "is only for providers of kind %s", KindSimulator)
+		v.failf(join(path, "faults"), "is only for providers of kind %s", KindSimulator)
 		return
 	}
-	v.faults(path+".faults", c.Faults)
+	v.faults(join(path, "faults"), c.Faults)
 }
 
 func (v *validator) errorRules(path string, rules []ErrorRule) {

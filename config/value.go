@@ -111,18 +111,41 @@ func checkLocation(s string) error {
 }
 
 func checkBaseURL(s string) error {
-	u, err := url.Parse(s)
+	u, err := webURL(s)
 	switch {
 	case err != nil:
-		return errors.New("is not a URL")
-	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return errors.New("must be an absolute http or https URL")
+		return err
 	case u.User != nil:
 		return errors.New("must not hold a user or password; use api-key or headers")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return errors.New("must not have a query or fragment")
 	}
 	return nil
+}
+
+// checkTokenURL checks the address of an authorization server, which may have a query.
+func checkTokenURL(s string) error {
+	u, err := webURL(s)
+	switch {
+	case err != nil:
+		return err
+	case u.User != nil:
+		return errors.New("must not hold a user or password")
+	case u.Fragment != "":
+		return errors.New("must not have a fragment")
+	}
+	return nil
+}
+
+func webURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("is not a URL")
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, errors.New("must be an absolute http or https URL")
+	}
+	return u, nil
 }
 
 func checkProxyURL(s string) error {

@@ -19,7 +19,6 @@ func warnings() []warning {
 	return []warning{
 		{"management.secret-key", "opens X-Understudy-Debug; the management API " + notYet},
 		{"management.allow-remote", "is for X-Understudy-Debug; the management API " + notYet},
-		{"credentials-dir", notYet},
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity"},
 		{"logging.requests", notYet},
 		{"providers[].credentials[].websockets", notYet},

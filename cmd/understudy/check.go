@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,17 +21,20 @@ func checkCommand() *cobra.Command {
 		Short: "Validate the configuration and print what would run; contacts no upstream",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, source, err := loadConfig(file)
+			loaded, source, err := load(newSource(file), file)
 			if err != nil {
 				return err
 			}
-			if err := understudy.Check(cfg); err != nil {
+			if len(loaded.Bad) > 0 {
+				return loaded.Bad
+			}
+			if err := understudy.Check(loaded.Config); err != nil {
 				return err
 			}
-			if _, err := certificate(cfg.TLS); err != nil {
+			if _, err := certificate(loaded.Config.TLS); err != nil {
 				return err
 			}
-			return describe(c.OutOrStdout(), cfg, source)
+			return describe(c.OutOrStdout(), loaded, source)
 		},
 	}
 	addFileFlag(c, &file)
@@ -44,8 +48,9 @@ func addFileFlag(c *cobra.Command, file *string) {
 // embedded names the configuration that runs without a file.
 const embedded = "embedded default"
 
-// describe prints what would run with cfg, secrets masked.
-func describe(w io.Writer, cfg *config.Config, source string) error {
+// describe prints what would run, secrets masked.
+func describe(w io.Writer, loaded *config.Loaded, source string) error {
+	cfg := loaded.Config
 	if source == "" {
 		source = embedded
 	}
@@ -56,19 +61,19 @@ func describe(w io.Writer, cfg *config.Config, source string) error {
 	for _, p := range cfg.Providers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, strings.Join(p.Formats, ","), p.BaseURL)
 	}
-	fmt.Fprintln(t, "\nCREDENTIAL\tPROVIDER\tACCOUNT\tSECRET\tSTATE")
+	fmt.Fprintln(t, "\nCREDENTIAL\tPROVIDER\tACCOUNT\tSECRET\tSTATE\tFILE")
 	for _, p := range cfg.Providers {
 		for _, c := range p.Credentials {
 			state := "enabled"
 			if c.Disabled {
 				state = "disabled"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), masked(c.APIKey), state)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), masked(c), state, orDash(c.Source))
 		}
 	}
 	describeModels(t, cfg)
 	if source != embedded {
-		for _, warning := range cfg.Warnings() {
+		for _, warning := range slices.Concat(cfg.Warnings(), loaded.Warnings) {
 			fmt.Fprintf(t, "\nwarning: %s", warning)
 		}
 	}
@@ -109,10 +114,16 @@ func orDash(s string) string {
 	return s
 }
 
-// masked tells that there is a secret, and nothing about it.
-func masked(secret string) string {
-	if secret == "" {
+// masked tells of which kind the secret of c is, and nothing about it.
+func masked(c config.Credential) string {
+	switch {
+	case c.OAuth != nil:
+		return "oauth ***"
+	case c.ServiceAccount != nil:
+		return "service-account ***"
+	case c.APIKey == "":
 		return "-"
+	default:
+		return "***"
 	}
-	return "***"
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,20 +51,23 @@ func complain(err error) {
 // defaultFile is read when no file is named; without it the embedded default runs.
 const defaultFile = "config.yaml"
 
-// loadConfig returns the configuration of file, of the default file if none is named, or
-// the embedded default if there is none either. source names what it returned.
-func loadConfig(file string) (cfg *config.Config, source string, err error) {
-	name := file
-	if name == "" {
-		name = defaultFile
-	}
-	cfg, err = config.Load(name, os.LookupEnv)
+// newSource returns the source of the configuration in file, or in the default file if none
+// is named.
+func newSource(file string) *config.Source {
+	return config.NewSource(cmp.Or(file, defaultFile), os.LookupEnv)
+}
+
+// load reads the configuration of source, which was made for file, or returns the embedded
+// default if no file is named and the default file is not there. name is the file that was
+// read, empty for the embedded default.
+func load(source *config.Source, file string) (loaded *config.Loaded, name string, err error) {
+	loaded, err = source.Load()
 	switch {
 	case err == nil:
-		return cfg, name, nil
+		return loaded, cmp.Or(file, defaultFile), nil
 	case file == "" && errors.Is(err, os.ErrNotExist):
-		return config.EmbeddedDefault(), "", nil
+		return &config.Loaded{Config: config.EmbeddedDefault()}, "", nil
 	default:
-		return nil, name, err
+		return nil, "", err
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,8 +27,9 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the gateway",
 		Long: "Run the gateway. Without a configuration file it serves on loopback with a simulator as\n" +
-			"its upstream. SIGHUP reloads the file; SIGINT and SIGTERM stop after open requests have\n" +
-			"ended, at most shutdown-grace later; a second one stops at once.",
+			"its upstream. Changes in the file and its credentials-dir apply within a second; SIGHUP\n" +
+			"reloads both at once. SIGINT and SIGTERM stop after open requests have ended, at most\n" +
+			"shutdown-grace later; a second one stops at once.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			signals := make(chan os.Signal, 2)
@@ -45,9 +48,10 @@ func serveCommand() *cobra.Command {
 
 // service is the gateway with its listener.
 type service struct {
-	file     string // as named on the command line
-	source   string // the file that was read; empty = the embedded default
+	source   *config.Source
+	file     string // that was read; empty = the embedded default runs
 	cfg      *config.Config
+	told     map[string]bool // warnings and bad files that the log has told of
 	level    *slog.LevelVar
 	logger   *slog.Logger
 	gateway  *understudy.Gateway
@@ -57,16 +61,18 @@ type service struct {
 
 // newService loads the configuration, starts the gateway and opens its listener.
 func newService(file string) (*service, error) {
-	cfg, source, err := loadConfig(file)
+	source := newSource(file)
+	loaded, name, err := load(source, file)
 	if err != nil {
 		return nil, err
 	}
-	s := &service{file: file, source: source, cfg: cfg, level: new(slog.LevelVar)}
+	cfg := loaded.Config
+	s := &service{source: source, file: name, cfg: cfg, level: new(slog.LevelVar)}
 	s.logger = newLogger(cfg.Logging, s.level)
 	if s.gateway, err = understudy.New(cfg, understudy.WithLogger(s.logger), understudy.WithVersion(version)); err != nil {
 		return nil, err
 	}
-	s.warn(cfg)
+	s.tell(loaded)
 	if s.listener, err = listen(cfg); err != nil {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
@@ -136,13 +142,27 @@ func certificate(files config.TLS) (*tls.Certificate, error) {
 	return &cert, nil
 }
 
-// warn logs what of cfg has no effect. Nobody chose the embedded default's.
-func (s *service) warn(cfg *config.Config) {
-	if s.source == "" {
+// tell logs which credential files are bad and what has no effect, unless it was told for
+// the last configuration. Nobody chose the embedded default's.
+func (s *service) tell(loaded *config.Loaded) {
+	if s.file == "" {
 		return
 	}
-	for _, w := range cfg.Warnings() {
-		s.logger.Warn("configuration", slog.String("warning", w))
+	before := s.told
+	s.told = map[string]bool{}
+	isNews := func(text string) bool {
+		s.told[text] = true
+		return !before[text]
+	}
+	for _, err := range loaded.Bad {
+		if isNews(err.Error()) {
+			s.logger.Error("credential file not used", slog.Any("err", err))
+		}
+	}
+	for _, w := range slices.Concat(loaded.Config.Warnings(), loaded.Warnings) {
+		if isNews(w) {
+			s.logger.Warn("configuration", slog.String("warning", w))
+		}
 	}
 }
 
@@ -151,6 +171,9 @@ func (s *service) run(c *cobra.Command, signals <-chan os.Signal) error {
 	s.greet(c)
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.listener) }()
+	reload := make(chan struct{}, 1)
+	updates, stopWatching := s.watch(c.Context(), reload)
+	defer stopWatching()
 	for {
 		select {
 		case err := <-served:
@@ -159,11 +182,40 @@ func (s *service) run(c *cobra.Command, signals <-chan os.Signal) error {
 			return errors.Join(s.gateway.Err(), s.server.Close())
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
+				stopWatching()
 				return s.stop(signals)
 			}
-			s.reload()
+			select {
+			case reload <- struct{}{}:
+			default: // it is asked for already
+			}
+		case u := <-updates:
+			s.apply(u)
 		}
 	}
+}
+
+// update is what the configuration says now, or why it cannot be used.
+type update struct {
+	loaded *config.Loaded
+	err    error
+}
+
+// watch hands over updates of the configuration until stop is called, which waits for the
+// end of it.
+func (s *service) watch(ctx context.Context, reload <-chan struct{}) (updates <-chan update, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	to := make(chan update)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		s.source.Watch(ctx, reload, func(loaded *config.Loaded, err error) {
+			select {
+			case to <- update{loaded, err}:
+			case <-ctx.Done():
+			}
+		})
+	})
+	return to, func() { cancel(); watching.Wait() }
 }
 
 // greet prints where the gateway listens and a line that tries it out.
@@ -174,8 +226,8 @@ func (s *service) greet(c *cobra.Command) {
 	}
 	address := scheme + "://" + s.listener.Addr().String()
 	out := c.OutOrStdout()
-	if s.source != "" {
-		fmt.Fprintf(out, "understudy %s serves %s on %s\n", version, s.source, address)
+	if s.file != "" {
+		fmt.Fprintf(out, "understudy %s serves %s on %s\n", version, s.file, address)
 		return
 	}
 	fmt.Fprintf(out, "understudy %s serves its built-in simulator on %s\n\nTry it:\n\n", version, address)
@@ -184,20 +236,14 @@ func (s *service) greet(c *cobra.Command) {
 	fmt.Fprintln(out, "Write a config.yaml to use upstreams of your own: see config.example.yaml.")
 }
 
-// reload applies the file as it is now. If it is not valid, everything stays as it was.
-func (s *service) reload() {
-	// A file that was there once must be there: without it the embedded default would take
-	// the place of the operator's upstreams and keys.
-	file := s.file
-	if file == "" {
-		file = s.source
-	}
-	cfg, source, err := loadConfig(file)
-	if err != nil {
-		s.logger.Error("configuration not reloaded", slog.Any("err", err))
+// apply makes u what runs. If it cannot be, everything stays as it was. The embedded
+// default gives way to a file that turns up, but never takes its place.
+func (s *service) apply(u update) {
+	if u.err != nil {
+		s.logger.Error("configuration not reloaded", slog.Any("err", u.err))
 		return
 	}
-	changes, err := s.gateway.Apply(cfg)
+	changes, err := s.gateway.Apply(u.loaded.Config)
 	var restart *understudy.RestartError
 	switch {
 	case errors.As(err, &restart):
@@ -208,9 +254,12 @@ func (s *service) reload() {
 	default:
 		s.logger.Info("configuration reloaded", slog.Int("changes", len(changes)))
 	}
-	setLevel(s.level, cfg.Logging.Level)
-	s.cfg, s.source = cfg, source
-	s.warn(cfg)
+	setLevel(s.level, u.loaded.Config.Logging.Level)
+	s.cfg = u.loaded.Config
+	if s.file == "" {
+		s.file = defaultFile
+	}
+	s.tell(u.loaded)
 }
 
 // stop refuses new requests, lets open ones end for the grace period, and returns nil if

@@ -164,6 +164,8 @@ func TestProgram(t *testing.T) {
 		"a second signal stops at once": testSecondSignal,
 		"SIGHUP":                        testSIGHUP,
 		"TLS":                           testTLS,
+		"credentials-dir":               testCredentialsDir,
+		"check of credential files":     testCheckFiles,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -235,6 +237,7 @@ func testEmbeddedDefault(t *testing.T, p program) {
 	got := read(t, resp)
 	require.Equal(t, http.StatusOK, got.status)
 	require.True(t, json.Valid(got.body))
+	r.giveWay()
 	r.signal(syscall.SIGTERM)
 	require.Zero(t, r.exit())
 }
