@@ -1,12 +1,14 @@
 package understudy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
@@ -38,6 +40,7 @@ type builtUpstream struct {
 	upstream    *providers.Upstream
 	transports  []http.RoundTripper // of the credentials
 	credentials []*providers.Credential
+	logins      map[loginKey]heldLogin
 }
 
 func newBuilder(o options) *builder {
@@ -74,11 +77,17 @@ func (b *builder) build(cfg *config.Config) (built, error) {
 // adopt makes next what later builds are compared with, and retires the transports that it
 // does not use.
 func (b *builder) adopt(next built) {
+	for _, u := range next.upstreams {
+		for _, l := range u.logins {
+			l.way.Store(&l.transport)
+		}
+	}
 	b.last.network.retire(next.network)
 	b.last = next
 }
 
 func (b *builder) close() { b.last.network.retire(networks{}) }
+
 func (b *builder) upstream(source config.Provider, transports []http.RoundTripper) (builtUpstream, error) {
 	old := b.lastOf(source.Name)
 	if same(old.source, source) && slices.Equal(old.transports, transports) {
@@ -107,6 +116,14 @@ func (b *builder) upstream(source config.Provider, transports []http.RoundTrippe
 		made, err := credential(c, source, next.upstream, transports[i])
 		if err != nil {
 			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
+		}
+		login, err := next.login(old, c, transports[i])
+		if err != nil {
+			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
+		}
+		if login != nil {
+			made.Grant, made.Token = login, true
+			made.Secret, made.ExpiresAt = providers.Secret{}, time.Time{} // they come from it
 		}
 		if kept := before[made.ID]; kept != nil && sameCredential(kept, made) {
 			made = kept
@@ -137,11 +154,12 @@ func sameUpstream(old, next builtUpstream) bool {
 }
 
 func sameCredential(old, next *providers.Credential) bool {
-	if old.Transport != next.Transport || old.Upstream != next.Upstream {
+	if old.Transport != next.Transport || old.Upstream != next.Upstream || old.Grant != next.Grant {
 		return false // these are compared by identity: they are alive
 	}
 	a, b := *old, *next
 	a.Transport, b.Transport, a.Upstream, b.Upstream = nil, nil, nil, nil
+	a.Grant, b.Grant = nil, nil
 	a.Rules, b.Rules = nil, nil // these hold compiled patterns, of which only the text counts
 	return same(a, b) && slices.EqualFunc(old.Rules, next.Rules, providers.ErrorRule.Equal)
 }
@@ -168,11 +186,14 @@ func credential(c config.Credential, source config.Provider, u *providers.Upstre
 	if err != nil {
 		return nil, err
 	}
-	base, err := ownBase(source, u)
+	base, err := ownBase(c, source, u)
 	if err != nil {
 		return nil, err
 	}
-	secret := c.APIKey
+	secret, expiresAt := c.APIKey, time.Time{}
+	if c.OAuth != nil {
+		secret, expiresAt = c.OAuth.AccessToken, c.OAuth.ExpiresAt
+	}
 	if secret == "" && u.Kind == config.KindSimulator {
 		secret = c.ID
 	}
@@ -182,6 +203,7 @@ func credential(c config.Credential, source config.Provider, u *providers.Upstre
 	}
 	return &providers.Credential{
 		ID: providers.CredentialID(c.ID), Upstream: u, Base: base, Secret: providers.NewSecret(secret), Account: c.Account,
+		Token: c.OAuth != nil, ExpiresAt: expiresAt,
 		Transport: transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
 		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
 		DisableCooldown: c.DisableCooldown, Rules: rules,
@@ -189,11 +211,11 @@ func credential(c config.Credential, source config.Provider, u *providers.Upstre
 }
 
 // ownBase returns the base URL of a credential where it is not the upstream's; else nil.
-func ownBase(source config.Provider, u *providers.Upstream) (*url.URL, error) {
+func ownBase(c config.Credential, source config.Provider, u *providers.Upstream) (*url.URL, error) {
 	if _, ok := u.Provider.(vertex.Provider); !ok {
 		return nil, nil
 	}
-	return vertex.Base(u.Base, source.Project, source.Location)
+	return vertex.Base(u.Base, cmp.Or(c.Project, source.Project), source.Location)
 }
 
 func errorRules(configured []config.ErrorRule) ([]providers.ErrorRule, error) {

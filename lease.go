@@ -102,9 +102,9 @@ func (l *Lease) URL(call providers.Call) (*url.URL, error) {
 // Transport returns what reaches the upstream, through the credential's proxy if it has one.
 func (l *Lease) Transport() http.RoundTripper { return l.lease.Credential.Transport }
 
-// Authorize adds the credential's secret to r in its vendor's form.
+// Authorize adds the credential's secret to r.
 func (l *Lease) Authorize(r *http.Request) {
-	l.lease.Credential.Upstream.Provider.Authorize(r.Header, l.lease.Credential.Secret)
+	l.lease.Credential.Authorize(r.Header)
 }
 
 // Classify says what an upstream's answer means, error rules included, for Done.

@@ -2,6 +2,7 @@ package understudy
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -90,7 +91,7 @@ func (l *listings) ask(ctx context.Context, name string, credentials []*provider
 			continue
 		}
 		attempt, cancel := context.WithTimeout(ctx, listTimeout)
-		models, err := httpapi.ListUpstreamModels(attempt, c)
+		models, err := list(attempt, c)
 		cancel()
 		if err == nil {
 			l.engine.ModelsListed(name, models)
@@ -102,4 +103,21 @@ func (l *listings) ask(ctx context.Context, name string, credentials []*provider
 		l.logger.Warn("upstream lists no models; any name is passed to it", slog.String("provider", name), slog.Any("err", last))
 	}
 	return false
+}
+
+// list asks for the models with c, whose secret may come from a grant.
+func list(ctx context.Context, c *providers.Credential) ([]string, error) {
+	if c.Grant != nil {
+		token := c.Grant.Current()
+		if token.Secret.Empty() || !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(time.Now()) {
+			var err error
+			if token, err = c.Grant.Renew(ctx, token.Secret); err != nil {
+				return nil, fmt.Errorf("credential %s: %w", c.ID, err)
+			}
+		}
+		present := *c
+		present.Secret, present.ExpiresAt = token.Secret, token.ExpiresAt
+		c = &present
+	}
+	return httpapi.ListUpstreamModels(ctx, c)
 }

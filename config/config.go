@@ -208,8 +208,9 @@ type Credential struct {
 	OAuth *OAuth `yaml:"oauth" config:"file,secret"`
 	// ServiceAccount is a Google service account in place of a secret that stays.
 	ServiceAccount *ServiceAccount `yaml:"service-account" config:"file,secret"`
-	// Project is which of its account's projects the credential is for, or the one that its
-	// service account belongs to; empty = none is known. Not a key: LoadAll sets it.
+	// Project is which of its account's projects the credential is for, else the provider's
+	// project, else the one that its service account belongs to; empty = the provider's, if
+	// any. Not a key: LoadAll sets it for credentials from files.
 	Project string `yaml:"-"`
 	// Source is the file of credentials-dir that the credential is from; empty = the
 	// configuration file. Credentials of one Source share one login. Not a key: LoadAll

@@ -126,10 +126,6 @@ func (k *fileKeys) expand(path string) []Credential {
 	c := k.Credential
 	c.Source = path
 	if len(k.Projects) == 0 {
-		if c.ServiceAccount != nil {
-			key, _ := readServiceAccount(c.ServiceAccount.Key) // was checked before
-			c.Project = key.Project
-		}
 		return []Credential{c}
 	}
 	fill(&c.Account, c.ID)

@@ -106,9 +106,9 @@ oauth:
 			false,
 		},
 		"access token alone": {"a.yaml", "provider: openai\noauth: {access-token: a-1}", Credential{ID: "a", OAuth: &OAuth{AccessToken: "a-1"}}, true},
-		"account inline":     {"a.json", `{"provider": "openai", "service-account": ` + key + `}`, Credential{ID: "a", ServiceAccount: account(""), Project: "home"}, true},
-		"account as text":    {"a.yaml", "provider: openai\nservice-account: " + string(quoted), Credential{ID: "a", ServiceAccount: account(""), Project: "home"}, true},
-		"account in a file":  {"a.yaml", "provider: openai\nservice-account: {file: keys/robot.json}", Credential{ID: "a", ServiceAccount: account("keys/robot.json"), Project: "home"}, false},
+		"account inline":     {"a.json", `{"provider": "openai", "service-account": ` + key + `}`, Credential{ID: "a", ServiceAccount: account("")}, true},
+		"account as text":    {"a.yaml", "provider: openai\nservice-account: " + string(quoted), Credential{ID: "a", ServiceAccount: account("")}, true},
+		"account in a file":  {"a.yaml", "provider: openai\nservice-account: {file: keys/robot.json}", Credential{ID: "a", ServiceAccount: account("keys/robot.json")}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

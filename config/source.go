@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -181,11 +182,26 @@ func (m *merger) add(path string, file *folderFile) {
 			return
 		}
 	}
+	if p.Kind == KindVertex && p.Project == "" && slices.ContainsFunc(current.credentials, func(c Credential) bool { return c.project(p) == "" }) {
+		m.loaded.Bad = append(m.loaded.Bad, &Error{File: path, Path: "projects", Problem: "is required: neither the provider nor a service account names a project"})
+		return
+	}
 	for _, c := range current.credentials {
 		m.ids[c.ID] = path
+		c.Project = c.project(p)
+		p.Credentials = append(p.Credentials, c)
 	}
-	p.Credentials = append(p.Credentials, current.credentials...)
 	file.good = current
+}
+
+// project returns the project c is for as a credential of p: its own, else the provider's,
+// else that of its service account.
+func (c *Credential) project(p *Provider) string {
+	if c.Project != "" || p.Project != "" || c.ServiceAccount == nil {
+		return cmp.Or(c.Project, p.Project)
+	}
+	key, _ := readServiceAccount(c.ServiceAccount.Key) // was checked before
+	return key.Project
 }
 
 func exposedWarning(paths []string) string {

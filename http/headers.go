@@ -25,7 +25,7 @@ func outboundHeader(client http.Header, c *providers.Credential) http.Header {
 	}
 	setConfigured(h, client, c.Upstream.Headers)
 	setConfigured(h, client, c.Headers)
-	c.Upstream.Provider.Authorize(h, c.Secret)
+	c.Authorize(h)
 	return h
 }
 

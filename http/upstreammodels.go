@@ -57,7 +57,7 @@ func fetchList(ctx context.Context, c *providers.Credential, query string) ([]by
 	}
 	setConfigured(req.Header, nil, c.Upstream.Headers)
 	setConfigured(req.Header, nil, c.Headers)
-	c.Upstream.Provider.Authorize(req.Header, c.Secret)
+	c.Authorize(req.Header)
 	resp, err := c.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: list models: %w", c.Upstream.Name, err)

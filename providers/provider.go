@@ -128,6 +128,7 @@ type Credential struct {
 	Base           *url.URL // where it is served, if that is its own; nil = the upstream's Base
 	Secret         Secret
 	Grant          Grant             // where the secret comes from, if it expires; nil = it is fixed
+	Token          bool              // Secret is an access token, not a key of the vendor's kind
 	ExpiresAt      time.Time         // when Secret does, if it comes from Grant; zero = not known
 	Account        string            // credentials of one account share limits; empty = its own
 	Transport      http.RoundTripper // shared by credentials with the same proxy; never nil
@@ -151,6 +152,19 @@ func (c *Credential) URL(call Call) (*url.URL, error) {
 		base = c.Upstream.Base
 	}
 	return c.Upstream.Provider.URL(base, call)
+}
+
+// Authorize adds c's secret to the headers of a call: an access token as RFC 6750 has it, a
+// key in its vendor's form.
+func (c *Credential) Authorize(h http.Header) {
+	if !c.Token {
+		c.Upstream.Provider.Authorize(h, c.Secret)
+		return
+	}
+	h.Del("Authorization")
+	if !c.Secret.Empty() {
+		h.Set("Authorization", "Bearer "+c.Secret.Reveal())
+	}
 }
 
 // Serves reports whether the lists of c and its upstream let it serve the upstream's model name.
