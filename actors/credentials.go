@@ -61,7 +61,7 @@ type credentialRow struct {
 // parent's turns only, its supervisor's decisions included.
 type credentialsMemory struct {
 	rows  map[providers.CredentialID]*credentialRow
-	names int // given so far
+	names int                               // given so far
 	byPID map[string]providers.CredentialID // living actors
 	// listed are the models of upstreams without configured ones.
 	listed map[string][]string

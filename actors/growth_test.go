@@ -37,7 +37,7 @@ func TestGrowth_MadeUpModelsAndSessionsLeaveNothing(t *testing.T) {
 				require.Greater(t, len(processes(e.w.system)), before+300)
 				time.Sleep(24 * time.Hour)
 				synctest.Wait()
-				require.Equal(t, before, len(processes(e.w.system)))
+				require.Len(t, processes(e.w.system), before)
 				s, err := e.Snapshot(t.Context())
 				require.NoError(t, err)
 				require.Zero(t, s.Sessions)
