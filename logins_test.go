@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +59,24 @@ func (w *tokenWorld) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
+func (w *tokenWorld) tokens() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.issued
+}
+
+func (w *tokenWorld) calls() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.seen)
+}
+
+func (w *tokenWorld) shown() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.refresh)
+}
+
 func (w *tokenWorld) accepts(authorization string) bool {
 	var n int
 	_, err := fmt.Sscanf(authorization, "Bearer token-%d", &n)
@@ -102,8 +121,8 @@ func TestLogins_AreRefreshedAndKept(t *testing.T) {
 			status, body := askGemini(t, gw)
 			require.Equal(t, 200, status, body)
 		}
-		require.Equal(t, 1, w.issued, "one token serves them all")
-		require.Equal(t, []string{"/v1beta/models/m:generateContent "}, w.seen[:1], "the token is no API key")
+		require.Equal(t, 1, w.tokens(), "one token serves them all")
+		require.Equal(t, []string{"/v1beta/models/m:generateContent "}, w.calls()[:1], "the token is no API key")
 		file, err := os.ReadFile(path("a.yaml"))
 		require.NoError(t, err)
 		require.Contains(t, string(file), "login-1")
@@ -113,29 +132,29 @@ func TestLogins_AreRefreshedAndKept(t *testing.T) {
 		before := load() // is as the file was before the next renewal
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Equal(t, 2, w.issued, "ahead of its end, without a request")
+		require.Equal(t, 2, w.tokens(), "ahead of its end, without a request")
 		for _, cfg := range []*config.Config{before, load()} {
 			_, err = gw.Apply(cfg)
 			require.NoError(t, err)
 			status, body := askGemini(t, gw)
 			require.Equal(t, 200, status, body)
 		}
-		require.Equal(t, 2, w.issued, "what the login itself has brought makes no other one")
+		require.Equal(t, 2, w.tokens(), "what the login itself has brought makes no other one")
 
 		w.mu.Lock()
 		w.revoked = 2
 		w.mu.Unlock()
 		status, body := askGemini(t, gw)
 		require.Equal(t, 200, status, body)
-		require.Equal(t, 3, w.issued)
-		require.Contains(t, w.refresh[2], "refresh_token=login-2")
+		require.Equal(t, 3, w.tokens())
+		require.Contains(t, w.shown()[2], "refresh_token=login-2")
 
 		require.NoError(t, os.WriteFile(path("a.yaml"), []byte("provider: gemini\noauth: {token-url: https://auth.example/token, client-id: app, refresh-token: fresh}\n"), 0o600))
 		_, err = gw.Apply(load())
 		require.NoError(t, err)
 		status, body = askGemini(t, gw)
 		require.Equal(t, 200, status, body)
-		require.Contains(t, w.refresh[3], "refresh_token=fresh", "somebody has logged in anew")
+		require.Contains(t, w.shown()[3], "refresh_token=fresh", "somebody has logged in anew")
 	}, understudy.WithTransport(w))
 }
 
@@ -151,7 +170,7 @@ func TestLogins_OneThatHasEndedIsNoOutageOfOthers(t *testing.T) {
 			status, body := askGemini(t, gw)
 			require.Equal(t, 200, status, body)
 		}
-		require.Zero(t, w.issued)
+		require.Zero(t, w.tokens())
 	}, understudy.WithTransport(w))
 }
 
@@ -177,15 +196,15 @@ func TestLogins_ProjectsShareOneServiceAccount(t *testing.T) {
 			require.Equal(t, 200, status, body)
 		}
 		projects := map[string]bool{}
-		for _, seen := range w.seen {
+		for _, seen := range w.calls() {
 			projects[strings.Split(seen, "/")[3]] = true
 		}
 		require.Equal(t, map[string]bool{"one": true, "two": true, "home": true}, projects)
-		require.Equal(t, 2, w.issued, "credentials of one file share a login")
+		require.Equal(t, 2, w.tokens(), "credentials of one file share a login")
 		_, err := gw.Apply(load())
 		require.NoError(t, err)
 		status, body := askGemini(t, gw)
 		require.Equal(t, 200, status, body)
-		require.Equal(t, 2, w.issued)
+		require.Equal(t, 2, w.tokens())
 	}, understudy.WithTransport(w))
 }
