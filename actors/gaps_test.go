@@ -80,6 +80,7 @@ func TestGaps_AGrantThatNobodyReadsIsForgotten(t *testing.T) {
 			inEngine(t, 1, set, func(t *testing.T, e *engine) {
 				c1 := e.plan.Credentials[0]
 				owner := e.acquireSoon("c1").owner
+				synctest.Wait()
 				nobody := e.w.system.NewLocalPID(e.w.guardian.Id + "/nobody")
 				e.w.root.Send(e.w.router, joined{c1, nobody, 0})
 				e.w.root.Send(e.w.router, modelUp{c1.ID, "m", nobody})
