@@ -17,8 +17,9 @@ import (
 type (
 	// apply makes plan the truth. It is answered with applied once the router knows.
 	apply struct{ plan Plan }
-	// announce asks an actor to tell the router all that the router should know of it.
-	announce struct{}
+	// announce asks an actor to tell the router all that the router should know of it. router
+	// is the incarnation that asks; 0 = somebody else does.
+	announce struct{ router uint64 }
 	// respawn is the alarm for a credential whose actor was given up.
 	respawn struct{ id providers.CredentialID }
 	// rotated says that a credential and its models follow a changed description.
@@ -119,7 +120,7 @@ func (a *credentialsActor) Receive(c actor.Context) {
 	case applyDue:
 		a.finishApply(c)
 	case announce:
-		a.announce(c)
+		a.announce(c, msg)
 	case modelsListed:
 		a.listed[msg.upstream] = msg.models
 		c.Send(a.w.router, msg)
@@ -158,7 +159,6 @@ func (a *credentialsActor) apply(c actor.Context, plan Plan) {
 			c.Send(row.pid, configure{plan.Settings})
 		}
 	}
-	c.Send(a.w.router, announced{})
 	if a.rotating == 0 {
 		a.finishApply(c)
 		return
@@ -268,7 +268,7 @@ func (a *credentialsActor) remove(c actor.Context, row *credentialRow) {
 	}
 }
 
-func (a *credentialsActor) announce(c actor.Context) {
+func (a *credentialsActor) announce(c actor.Context, msg announce) {
 	c.Send(a.w.router, configure{a.settings})
 	for _, row := range a.rows {
 		if row.pid == nil {
@@ -280,7 +280,7 @@ func (a *credentialsActor) announce(c actor.Context) {
 	for upstream, models := range a.listed {
 		c.Send(a.w.router, modelsListed{upstream, models})
 	}
-	c.Send(a.w.router, announced{})
+	c.Send(a.w.router, announced(msg))
 }
 
 // terminated respawns, after a while, a credential whose actor was given up.

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -80,9 +82,12 @@ type (
 		ids  []session.ID
 	}
 	// announced ends the credentials' answer to announce.
-	announced struct{}
+	announced struct{ router uint64 }
 	// sessionsAnnounced says how many SessionBound answer announce.
-	sessionsAnnounced struct{ count int }
+	sessionsAnnounced struct {
+		router uint64
+		count  int
+	}
 	// settle is the alarm after which a new router serves with what it has heard.
 	settle struct{}
 	// configure brings new settings, to every actor that keeps some.
@@ -113,6 +118,7 @@ const settleWithin = time.Second
 // it rebuilds from announcements after a restart; it decides nothing that an owner must.
 type router struct {
 	w        *wiring
+	id       uint64 // of this incarnation
 	roster   *roster.Roster[*actor.PID]
 	sessions *affinity.Bindings
 	ttl      time.Duration // of warm credentials
@@ -132,15 +138,15 @@ type stashedAcquire struct {
 }
 
 func newRouter(w *wiring) actor.Actor {
-	return &router{w: w, roster: roster.New[*actor.PID](), sessions: affinity.New(), waiting: newWaitRoom(), sessionsLeft: -1}
+	return &router{w: w, id: 1 + rand.Uint64N(math.MaxUint64), roster: roster.New[*actor.PID](), sessions: affinity.New(), waiting: newWaitRoom(), sessionsLeft: -1}
 }
 
 // Receive is part of actor.Actor.
 func (r *router) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
-		c.Send(r.w.credentials, announce{})
-		c.Send(r.w.sessions, announce{})
+		c.Send(r.w.credentials, announce{r.id})
+		c.Send(r.w.sessions, announce{r.id})
 		r.alarm.At(c, time.Now().Add(settleWithin), settle{})
 	case acquire:
 		r.acquire(c, msg)
@@ -163,11 +169,13 @@ func (r *router) Receive(c actor.Context) {
 	case SessionsLost:
 		r.sessions.Forget()
 	case announced:
-		r.credentials = true
+		r.credentials = r.credentials || msg.router == r.id // else it is what a former one asked for
 		r.settleIfComplete(c)
 	case sessionsAnnounced:
-		r.sessionsLeft = msg.count
-		r.settleIfComplete(c)
+		if msg.router == r.id {
+			r.sessionsLeft = msg.count
+			r.settleIfComplete(c)
+		}
 	case settle:
 		r.settle(c)
 	case *actor.Stopping, *actor.Restarting:

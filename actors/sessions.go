@@ -86,7 +86,7 @@ func (s *sessionsActor) Receive(c actor.Context) {
 	case apply:
 		s.ttl.set(msg.plan.Settings.Routing.SessionAffinityTTL)
 	case announce:
-		c.Send(s.w.router, sessionsAnnounced{len(s.rows)})
+		c.Send(s.w.router, sessionsAnnounced{msg.router, len(s.rows)})
 		s.directory.Groups(func(lead session.Key, ids []session.ID) { c.Send(s.w.router, named{lead, ids}) })
 		s.broadcast(c, msg)
 	case unbind:
