@@ -109,15 +109,13 @@ func (l *listings) ask(ctx context.Context, name string, credentials []*provider
 func list(ctx context.Context, c *providers.Credential) ([]string, error) {
 	if c.Grant != nil {
 		token := c.Grant.Current()
-		if token.Secret.Empty() || !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(time.Now()) {
+		if !token.Usable(time.Now()) {
 			var err error
 			if token, err = c.Grant.Renew(ctx, token.Secret); err != nil {
 				return nil, fmt.Errorf("credential %s: %w", c.ID, err)
 			}
 		}
-		present := *c
-		present.Secret, present.ExpiresAt = token.Secret, token.ExpiresAt
-		c = &present
+		c = c.WithToken(token)
 	}
 	return httpapi.ListUpstreamModels(ctx, c)
 }

@@ -81,10 +81,7 @@ func withToken(c *providers.Credential) *providers.Credential {
 	if c.Grant == nil {
 		return c
 	}
-	next := *c
-	token := c.Grant.Current()
-	next.Secret, next.ExpiresAt = token.Secret, token.ExpiresAt
-	return &next
+	return c.WithToken(c.Grant.Current())
 }
 
 // refreshAt returns when a token is to be refreshed; the zero time if it does not expire.

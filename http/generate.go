@@ -56,7 +56,7 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 // expired reports whether the lease's secret is known not to be accepted.
 func (a *attempt) expired() bool {
 	c := a.lease.Credential
-	return c.Grant != nil && (c.Secret.Empty() || !c.ExpiresAt.IsZero() && !c.ExpiresAt.After(a.beganAt))
+	return c.Grant != nil && !providers.Token{Secret: c.Secret, ExpiresAt: c.ExpiresAt}.Usable(a.beganAt)
 }
 
 // refusedSecret reports whether another secret may help the lease's credential.

@@ -15,6 +15,11 @@ type Token struct {
 	Lifetime time.Duration
 }
 
+// Usable reports whether t is a token that has not expired at now.
+func (t Token) Usable(now time.Time) bool {
+	return !t.Secret.Empty() && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
+}
+
 // Grant gets access tokens for credentials whose secret is not fixed: a login with a refresh
 // token, a service account. All credentials of one login share one. It is safe for
 // concurrent use, and comparable with ==.

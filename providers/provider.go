@@ -154,6 +154,13 @@ func (c *Credential) URL(call Call) (*url.URL, error) {
 	return c.Upstream.Provider.URL(base, call)
 }
 
+// WithToken returns c with t as its secret.
+func (c *Credential) WithToken(t Token) *Credential {
+	next := *c
+	next.Secret, next.ExpiresAt = t.Secret, t.ExpiresAt
+	return &next
+}
+
 // Authorize adds c's secret to the headers of a call: an access token as RFC 6750 has it, a
 // key in its vendor's form.
 func (c *Credential) Authorize(h http.Header) {

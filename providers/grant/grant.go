@@ -78,7 +78,7 @@ func (g *Grant) join(stale providers.Secret) *flight {
 	defer g.mu.Unlock()
 	now := time.Now()
 	switch {
-	case usable(g.current, now) && !g.current.Secret.Equal(stale):
+	case g.current.Usable(now) && !g.current.Secret.Equal(stale):
 		return landed(g.current, nil)
 	case g.flight != nil:
 		return g.flight
@@ -118,9 +118,4 @@ func (g *Grant) land(f *flight) {
 	case errors.Is(f.err, providers.ErrGrantEnded):
 		g.ended, g.endedUntil = f.err, time.Now().Add(endedFor)
 	}
-}
-
-// usable reports whether t is a token that has not expired.
-func usable(t providers.Token, now time.Time) bool {
-	return !t.Secret.Empty() && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
 }

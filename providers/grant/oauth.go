@@ -74,7 +74,7 @@ type login struct {
 func (l *login) renew() (providers.Token, error) {
 	if !l.unsaved.Secret.Empty() {
 		token, err := l.save()
-		if err != nil || usable(token, time.Now()) {
+		if err != nil || token.Usable(time.Now()) {
 			return token, err
 		}
 	}
