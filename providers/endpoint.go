@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -26,4 +27,27 @@ func Endpoint(base *url.URL, path, query string) *url.URL {
 		u.RawQuery += "&" + query
 	}
 	return &u
+}
+
+// ResponsePath returns the path below OpenAI's base of an operation on one response, empty
+// if call is no such operation. An id that is empty or would lead out of the responses is
+// an error.
+func ResponsePath(call Call) (string, error) {
+	if call.Format != OpenAIResponses {
+		return "", nil
+	}
+	action := ""
+	switch call.Operation {
+	case Retrieve, Delete:
+	case Cancel:
+		action = "/cancel"
+	case ListInput:
+		action = "/input_items"
+	default:
+		return "", nil
+	}
+	if call.Resource == "" || call.Resource == "." || call.Resource == ".." {
+		return "", fmt.Errorf("%s %q: not a response id", call.Operation, call.Resource)
+	}
+	return "/responses/" + url.PathEscape(call.Resource) + action, nil
 }

@@ -3,7 +3,6 @@
 package openai
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -25,34 +24,17 @@ func (Provider) Formats() []providers.Format {
 // URL implements providers.Provider. For the operations on one response its id is part of
 // the path; an id that is empty or would lead out of the responses is an error.
 func (Provider) URL(base *url.URL, call providers.Call) (*url.URL, error) {
-	if call.Format == providers.OpenAIResponses {
-		if action, ok := actionOf(call.Operation); ok {
-			if call.Resource == "" || call.Resource == "." || call.Resource == ".." {
-				return nil, fmt.Errorf("%s %q: not a response id", call.Operation, call.Resource)
-			}
-			return providers.Endpoint(base, "/responses/"+url.PathEscape(call.Resource)+action, call.Query), nil
-		}
+	path, err := providers.ResponsePath(call)
+	if err != nil {
+		return nil, err
 	}
-	path := endpoint(call)
+	if path == "" {
+		path = endpoint(call)
+	}
 	if path == "" {
 		return nil, providers.ErrUnsupported
 	}
 	return providers.Endpoint(base, path, call.Query), nil
-}
-
-// actionOf returns what follows a response's id in the path, and whether o is about one
-// response at all.
-func actionOf(o providers.Operation) (string, bool) {
-	switch o {
-	case providers.Retrieve, providers.Delete:
-		return "", true
-	case providers.Cancel:
-		return "/cancel", true
-	case providers.ListInput:
-		return "/input_items", true
-	default:
-		return "", false
-	}
 }
 
 // endpoint returns the path that serves call below the base, or "" if there is none.

@@ -26,8 +26,12 @@ func (Provider) Formats() []providers.Format { return providers.AllFormats() }
 
 // URL returns base extended by the path that the format's own vendor uses.
 func (Provider) URL(base *url.URL, call providers.Call) (*url.URL, error) {
-	if _, ok := resourceAction(call); ok && (call.Resource == "" || call.Resource == "." || call.Resource == "..") {
-		return nil, fmt.Errorf("%s: %q is no id", call.Operation, call.Resource)
+	path, err := providers.ResponsePath(call)
+	switch {
+	case err != nil:
+		return nil, err
+	case path != "":
+		return providers.Endpoint(base, "/v1"+path, call.Query), nil
 	}
 	path, ok := pathOf(call)
 	if !ok {
@@ -44,9 +48,6 @@ func pathOf(call providers.Call) (string, bool) {
 		action, ok := geminiAction(call)
 		return "/v1beta/models/" + escapeModel(call.Model) + ":" + action, ok
 	}
-	if action, ok := resourceAction(call); ok {
-		return "/v1/responses/" + url.PathEscape(call.Resource) + action, true
-	}
 	type key struct {
 		format    providers.Format
 		operation providers.Operation
@@ -62,23 +63,6 @@ func pathOf(call providers.Call) (string, bool) {
 		{providers.Anthropic, providers.CountTokens}:       "/v1/messages/count_tokens",
 	}[key{call.Format, call.Operation}]
 	return path, ok
-}
-
-// resourceAction returns what follows the id in the path of a call about one response.
-func resourceAction(call providers.Call) (string, bool) {
-	if call.Format != providers.OpenAIResponses {
-		return "", false
-	}
-	switch call.Operation {
-	case providers.Retrieve, providers.Delete:
-		return "", true
-	case providers.Cancel:
-		return "/cancel", true
-	case providers.ListInput:
-		return "/input_items", true
-	default:
-		return "", false
-	}
 }
 
 func geminiAction(call providers.Call) (string, bool) {
