@@ -28,7 +28,7 @@ func newRoundRobin(candidates []Candidate, m Memory, random func(int) int) Picke
 	if m.accounts != nil { // it was a cycle over accounts
 		from, known = following(m.after), m.after != ""
 	}
-	return &roundRobin{cycle: newCycle(ids(candidates), from, known, random)}
+	return &roundRobin{newCycle(ids(candidates), from, known, random)}
 }
 
 // accountsOf returns the accounts of candidates, ascending, or none if one of them has none.
@@ -53,20 +53,10 @@ func ids(candidates []Candidate) []string {
 }
 
 // roundRobin is one cycle over all candidates.
-type roundRobin struct{ cycle *timeline }
-
-func (r *roundRobin) SetReady(i int, ready bool) { r.cycle.set(i, ready) }
-
-func (r *roundRobin) Ready() int { return r.cycle.queue.Len() }
-
-func (r *roundRobin) Has(i int) bool { return r.cycle.queue.Has(i) }
-
-func (r *roundRobin) Pick(skip func(int) bool) (int, bool) { return r.cycle.pick(skip) }
-
-func (r *roundRobin) SetLoad(int, int, uint64) {}
+type roundRobin struct{ *timeline }
 
 func (r *roundRobin) Memory() Memory {
-	return Memory{kind: RoundRobin, line: r.cycle.line(), after: r.cycle.after}
+	return Memory{kind: RoundRobin, line: r.line(), after: r.after}
 }
 
 // twoLevel is a cycle over the accounts that have a ready candidate, and a cycle inside
@@ -118,13 +108,13 @@ func (t *twoLevel) SetReady(i int, ready bool) {
 		return
 	}
 	p := t.place[i]
-	t.inside[p.account].set(p.member, ready)
+	t.inside[p.account].SetReady(p.member, ready)
 	if ready {
 		t.ready++
 	} else {
 		t.ready--
 	}
-	t.accounts.set(p.account, t.inside[p.account].queue.Len() > 0)
+	t.accounts.SetReady(p.account, t.inside[p.account].Ready() > 0)
 }
 
 func (t *twoLevel) Ready() int { return t.ready }
@@ -137,7 +127,7 @@ func (t *twoLevel) Has(i int) bool {
 func (t *twoLevel) Pick(skip func(int) bool) (int, bool) {
 	var account int
 	member := func(k int) bool { return skip != nil && skip(t.members[account][k]) }
-	a, ok := t.accounts.pick(func(a int) bool {
+	a, ok := t.accounts.Pick(func(a int) bool {
 		account = a
 		return !t.inside[a].offers(member)
 	})
@@ -145,7 +135,7 @@ func (t *twoLevel) Pick(skip func(int) bool) (int, bool) {
 		return 0, false
 	}
 	account = a
-	k, _ := t.inside[a].pick(member)
+	k, _ := t.inside[a].Pick(member)
 	t.after = t.inside[a].names[k]
 	return t.members[a][k], true
 }

@@ -91,8 +91,8 @@ func newTimeline(names []string, lanes []lane, from line) *timeline {
 	return t
 }
 
-// set makes lane i ready or not.
-func (t *timeline) set(i int, ready bool) {
+// SetReady makes lane i ready or not.
+func (t *timeline) SetReady(i int, ready bool) {
 	switch {
 	case !ready:
 		t.queue.Remove(i)
@@ -106,8 +106,8 @@ func (t *timeline) set(i int, ready bool) {
 	}
 }
 
-// pick gives the next turn to a ready lane that skip does not exclude.
-func (t *timeline) pick(skip func(int) bool) (int, bool) {
+// Pick gives the next turn to a ready lane that skip does not exclude.
+func (t *timeline) Pick(skip func(int) bool) (int, bool) {
 	i, own, ok := t.queue.MinExcept(skip)
 	if !ok {
 		return 0, false
@@ -119,6 +119,15 @@ func (t *timeline) pick(skip func(int) bool) (int, bool) {
 	t.queue.Put(i, t.next(i))
 	return i, true
 }
+
+// Ready returns how many lanes are.
+func (t *timeline) Ready() int { return t.queue.Len() }
+
+// Has reports whether lane i is ready.
+func (t *timeline) Has(i int) bool { return t.queue.Has(i) }
+
+// SetLoad does nothing: turns do not depend on it.
+func (t *timeline) SetLoad(int, int, uint64) {}
 
 // offers reports whether a lane is ready that skip does not exclude.
 func (t *timeline) offers(skip func(int) bool) bool {

@@ -6,26 +6,16 @@ import (
 )
 
 // weighted gives turns in proportion to weights.
-type weighted struct{ turns *timeline }
+type weighted struct{ *timeline }
 
 func newWeighted(candidates []Candidate, m Memory) *weighted {
-	return &weighted{turns: newTimeline(ids(candidates), lanesOf(candidates, m.lanes), m.line)}
+	return &weighted{newTimeline(ids(candidates), lanesOf(candidates, m.lanes), m.line)}
 }
 
-func (w *weighted) SetReady(i int, ready bool) { w.turns.set(i, ready) }
-
-func (w *weighted) Ready() int { return w.turns.queue.Len() }
-
-func (w *weighted) Has(i int) bool { return w.turns.queue.Has(i) }
-
-func (w *weighted) Pick(skip func(int) bool) (int, bool) { return w.turns.pick(skip) }
-
-func (w *weighted) SetLoad(int, int, uint64) {}
-
 func (w *weighted) Memory() Memory {
-	m := Memory{kind: Weighted, line: w.turns.line(), lanes: make(map[string]lane, len(w.turns.lanes))}
-	for i, l := range w.turns.lanes {
-		m.lanes[w.turns.names[i]] = l
+	m := Memory{kind: Weighted, line: w.line(), lanes: make(map[string]lane, len(w.lanes))}
+	for i, l := range w.lanes {
+		m.lanes[w.names[i]] = l
 	}
 	return m
 }
