@@ -58,8 +58,8 @@ type ServiceAccount struct {
 }
 
 const (
-	maxKeyBytes = 64 << 10 // of a service account's JSON
-	minKeyBits  = 1024     // shorter ones do not sign
+	maxKeyBytes = 8 << 10 // of a service account's JSON; a grant takes no longer one
+	minKeyBits  = 1024    // shorter ones do not sign
 )
 
 // secret checks that c has one of the ways to authorize.
