@@ -18,7 +18,7 @@ func seeds() []string {
 		`{"model":"gpt-5.5","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
 		`{"mod\u0065l":"a","metadata":{"user_id":"x"},"mod\u0065l":"b"}`,
 		`{"prompt_cache_key":"p","session_id":"s","sessionId":1,"request":{},"previous_response_id":"r","thread":{},"thread":[]}`,
-		`{"model":null}`, `{"contents":[{}],"system_instruction":{"parts":[]},"systemInstruction":1}`,
+		`{"model":null}`, `{"moDel":null}`, `{"input":[1],"model":"m","input": {}}`, `{"contents":[{}],"system_instruction":{"parts":[]},"systemInstruction":1}`,
 		`[1,-0,0.5,1e9,1E-2,1e+05,-12.25e-1,01,1.,.5,+1,-,1e,0x1]`, `{"a":{"b":[{"c":[]}]}}`,
 		`"\ud83d\ude00\udc00\u00e9\/\x"`, "\"0123456\x1f\"", "\"01234567\\\"89\"", "\ufeff{}", "nul", "truefalse", "\x00",
 		` { "a" : [ true , false , null ] } `, `{"a":1,}`, `{,}`, `[,]`, `{"a"}`, `{"a":}`, `{1:2}`, `]`, `{"a":[}`,
@@ -57,6 +57,7 @@ func FuzzScan(f *testing.F) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, decoded(t, body), withoutPlace(got))
+		require.Equal(t, string(got.Input), string(body[got.InputAt.Start:got.InputAt.End]))
 		if got.ModelAt != (Span{}) {
 			var model string
 			require.NoError(t, json.Unmarshal(body[got.ModelAt.Start:got.ModelAt.End], &model))
@@ -112,10 +113,14 @@ func faults(t *testing.T, body []byte) []error {
 	var found []error
 	models := 0
 	for dec.More() {
-		key, err := dec.Token()
+		name, err := dec.Token()
 		require.NoError(t, err)
 		var value json.RawMessage
 		require.NoError(t, dec.Decode(&value))
+		key, _ := name.(string)
+		if len(key) == len("model") && key != "model" && strings.EqualFold(key, "model") {
+			found = append(found, ErrDuplicateModel) // even if it is the only one: decoders differ
+		}
 		if key != "model" {
 			continue
 		}
@@ -162,7 +167,7 @@ func decoded(t *testing.T, body []byte) Request {
 }
 
 func withoutPlace(r Request) Request {
-	r.Model, r.ModelAt = "", Span{}
+	r.Model, r.ModelAt, r.InputAt = "", Span{}, Span{}
 	return r
 }
 
