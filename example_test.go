@@ -48,7 +48,8 @@ func Example() {
 
 // A gateway whose actors live in the host's own actor system, under one guardian.
 func ExampleWithActorSystem() {
-	host := actor.NewActorSystem(actor.WithLoggerFactory(quiet))
+	// The interval keeps a dead letter from leaving a timer behind for a second.
+	host := actor.NewActorSystem(actor.WithLoggerFactory(quiet), actor.WithDeadLetterThrottleInterval(time.Millisecond))
 	gw, err := understudy.New(config.EmbeddedDefault(), understudy.WithActorSystem(host))
 	if err != nil {
 		fmt.Println(err)
