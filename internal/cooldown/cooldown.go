@@ -148,7 +148,7 @@ func hinted(hint time.Duration, spread float64) span {
 
 func (p Policy) succeeded(s State, a Attempt) State {
 	next := State{}
-	if s.open(a.Now) && !a.Probe && a.Granted.Before(s.Since) {
+	if s.open(a.Now) && !a.Probe && !a.Granted.After(s.Since) {
 		next = s
 	}
 	if a.Outcome.RetryAfter <= 0 {
@@ -164,7 +164,7 @@ func (p Policy) grow(s State, a Attempt, limit time.Duration) State {
 	if a.Probe && s.open(a.Now) {
 		return p.rest(s, a, span{d: p.Base})
 	}
-	if s.open(a.Now) || a.Granted.Before(s.Since) {
+	if s.open(a.Now) || !a.Granted.After(s.Since) {
 		return s
 	}
 	d := p.Base

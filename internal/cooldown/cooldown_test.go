@@ -232,3 +232,16 @@ func TestPolicy_AFailureNeverShortensARest(t *testing.T) {
 		}
 	})
 }
+
+// Under a coarse clock a grant and the answer that begins a rest share an instant.
+func TestPolicy_TakesAGrantInTheInstantARestBeganForOneUnderWay(t *testing.T) {
+	t.Parallel()
+	overloaded := providers.Outcome{Kind: providers.Overloaded}
+	resting := policy().Next(State{}, Attempt{Outcome: overloaded, Granted: now.Add(-time.Second), Now: now})
+
+	late := policy().Next(resting, Attempt{Outcome: providers.Outcome{Kind: providers.Success}, Granted: now, Now: now.Add(time.Millisecond)})
+	require.Equal(t, resting, late, "its success ends no rest")
+
+	late = policy().Next(resting, Attempt{Outcome: overloaded, Granted: now, Now: resting.Until.Add(time.Millisecond)})
+	require.Equal(t, resting, late, "its failure begins no second one")
+}
