@@ -109,6 +109,24 @@ func (l *login) isOf(c config.Credential) bool {
 	return slices.ContainsFunc(l.seen, func(o config.OAuth) bool { return o.SameLogin(c.OAuth) })
 }
 
+// withoutOwnTokens returns changes without those that logins have made themselves: a login
+// that goes on differs at most in tokens that it has brought.
+func (b *builder) withoutOwnTokens(changes []config.Change, next built) []config.Change {
+	own := map[string]bool{}
+	for _, u := range next.upstreams {
+		before := map[providers.CredentialID]providers.Grant{}
+		for _, c := range b.lastOf(u.source.Name).credentials {
+			before[c.ID] = c.Grant
+		}
+		for _, c := range u.credentials {
+			if c.Grant != nil && c.Grant == before[c.ID] {
+				own[fmt.Sprintf("providers[%s].credentials[%s].oauth", u.source.Name, c.ID)] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(changes, func(c config.Change) bool { return own[c.Path] })
+}
+
 // note remembers a refresh token that has come in place of the one before.
 func (l *login) note(refresh string) {
 	l.mu.Lock()

@@ -134,8 +134,9 @@ func TestLogins_AreRefreshedAndKept(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 2, w.tokens(), "ahead of its end, without a request")
 		for _, cfg := range []*config.Config{before, load()} {
-			_, err = gw.Apply(cfg)
+			changes, err := gw.Apply(cfg)
 			require.NoError(t, err)
+			require.Empty(t, changes, "it has made them itself")
 			status, body := askGemini(t, gw)
 			require.Equal(t, 200, status, body)
 		}
@@ -150,8 +151,9 @@ func TestLogins_AreRefreshedAndKept(t *testing.T) {
 		require.Contains(t, w.shown()[2], "refresh_token=login-2")
 
 		require.NoError(t, os.WriteFile(path("a.yaml"), []byte("provider: gemini\noauth: {token-url: https://auth.example/token, client-id: app, refresh-token: fresh}\n"), 0o600))
-		_, err = gw.Apply(load())
+		changes, err := gw.Apply(load())
 		require.NoError(t, err)
+		require.Equal(t, "[providers[gemini].credentials[a].oauth changed]", fmt.Sprint(changes))
 		status, body = askGemini(t, gw)
 		require.Equal(t, 200, status, body)
 		require.Contains(t, w.shown()[3], "refresh_token=fresh", "somebody has logged in anew")

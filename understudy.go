@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
@@ -31,6 +32,8 @@ type Gateway struct {
 	builder  *builder
 	listings *listings
 
+	configError atomic.Pointer[ConfigError] // never nil
+
 	mu  sync.Mutex // guards cfg, and one Apply or Shutdown at a time
 	cfg *config.Config
 }
@@ -44,6 +47,7 @@ func New(cfg *config.Config, opts ...Option) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{options: o, builder: newBuilder(o), cfg: cfg}
+	g.NoteConfigError(nil)
 	built, err := g.builder.build(cfg)
 	if err != nil {
 		return nil, err
@@ -97,11 +101,17 @@ func (e *RestartError) Error() string { return fmt.Sprintf("needs a restart: %v"
 // did not change are kept. Changes that need a restart are not applied and come back in a
 // *RestartError. cfg must not be changed afterwards.
 func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	changes, err := g.apply(cfg)
+	g.NoteConfigError(err)
+	return changes, err
+}
+
+func (g *Gateway) apply(cfg *config.Config) ([]config.Change, error) {
 	if err := prepare(cfg, g.options); err != nil {
 		return nil, err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	// What needs a restart stays as it is, and the rest must be valid with that: client keys
 	// must not go while the listener that does go on is open to the world.
 	running := *cfg
@@ -109,11 +119,11 @@ func (g *Gateway) Apply(cfg *config.Config) ([]config.Change, error) {
 	if err := running.Validate(g.options.hostKinds()...); err != nil {
 		return nil, fmt.Errorf("invalid configuration with what needs a restart unchanged: %w", err)
 	}
-	changes := config.Diff(g.cfg, cfg)
 	built, err := g.builder.build(cfg)
 	if err != nil {
 		return nil, err
 	}
+	changes := g.builder.withoutOwnTokens(config.Diff(g.cfg, cfg), built)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if err := g.engine.Apply(ctx, built.plan(cfg)); err != nil {
@@ -141,15 +151,6 @@ func (g *Gateway) adopt(cfg *config.Config, changes []config.Change) ([]config.C
 		return applied, &refused
 	}
 	return applied, nil
-}
-
-// Snapshot is what a gateway knows at one instant.
-type Snapshot = actors.Snapshot
-
-// Snapshot returns what the gateway knows now.
-func (g *Gateway) Snapshot(ctx context.Context) (Snapshot, error) {
-	s, err := g.engine.Snapshot(ctx)
-	return s, ours(err)
 }
 
 // Record tells of one request what was asked, what was decided and why, and what came of it.

@@ -2,6 +2,7 @@ package understudy_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -89,6 +90,38 @@ func TestApply_ChangesAtOnceAndSaysWhat(t *testing.T) {
 		require.Error(t, err)
 		status, _ = post(t, gw, "/v1/chat/completions", strings.Replace(question, "understudy-large", "star", 1))
 		require.Equal(t, 200, status, "what was there goes on")
+	})
+}
+
+func TestSnapshot_TellsWhatIsWrongWithTheNewestConfiguration(t *testing.T) {
+	t.Parallel()
+	inGateway(t, config.EmbeddedDefault(), func(t *testing.T, gw *understudy.Gateway) {
+		told := func() understudy.ConfigError {
+			snapshot, err := gw.Snapshot(t.Context())
+			require.NoError(t, err)
+			return snapshot.ConfigError
+		}
+		apply := func(change func(*config.Config)) error {
+			next := config.EmbeddedDefault()
+			change(next)
+			_, err := gw.Apply(next)
+			return err
+		}
+		require.Zero(t, told())
+
+		time.Sleep(time.Minute)
+		err := apply(func(c *config.Config) { c.Providers[0].Kind = "martian" })
+		require.Equal(t, understudy.ConfigError{Text: err.Error(), At: time.Now().UTC()}, told())
+		require.Contains(t, told().Text, "providers[0].kind")
+		require.Error(t, apply(func(c *config.Config) { c.Listen = "127.0.0.1:1" }))
+		require.Equal(t, "needs a restart: [listen]", told().Text)
+
+		require.NoError(t, apply(func(*config.Config) {}))
+		require.Zero(t, told(), "the newest runs as a whole")
+		gw.NoteConfigError(errors.New("config.yaml:3: nonsense: unknown key"))
+		require.Equal(t, "config.yaml:3: nonsense: unknown key", told().Text)
+		gw.NoteConfigError(nil)
+		require.Zero(t, told())
 	})
 }
 

@@ -52,6 +52,7 @@ type service struct {
 	file     string // that was read; empty = the embedded default runs
 	cfg      *config.Config
 	told     map[string]bool // warnings and bad files that the log has told of
+	asked    bool            // a signal asked for a reload that has not come yet
 	level    *slog.LevelVar
 	logger   *slog.Logger
 	gateway  *understudy.Gateway
@@ -73,6 +74,7 @@ func newService(file string) (*service, error) {
 		return nil, err
 	}
 	s.tell(loaded)
+	s.noteBad(loaded, nil)
 	if s.listener, err = listen(cfg); err != nil {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
@@ -185,6 +187,7 @@ func (s *service) run(c *cobra.Command, signals <-chan os.Signal) error {
 				stopWatching()
 				return s.stop(signals)
 			}
+			s.asked = true
 			select {
 			case reload <- struct{}{}:
 			default: // it is asked for already
@@ -239,8 +242,11 @@ func (s *service) greet(c *cobra.Command) {
 // apply makes u what runs. If it cannot be, everything stays as it was. The embedded
 // default gives way to a file that turns up, but never takes its place.
 func (s *service) apply(u update) {
+	asked := s.asked
+	s.asked = false
 	if u.err != nil {
 		s.logger.Error("configuration not reloaded", slog.Any("err", u.err))
+		s.gateway.NoteConfigError(u.err)
 		return
 	}
 	changes, err := s.gateway.Apply(u.loaded.Config)
@@ -252,7 +258,11 @@ func (s *service) apply(u update) {
 		s.logger.Error("configuration not reloaded", slog.Any("err", err))
 		return
 	default:
-		s.logger.Info("configuration reloaded", slog.Int("changes", len(changes)))
+		level := slog.LevelInfo
+		if len(changes) == 0 && !asked {
+			level = slog.LevelDebug // a login has written its new tokens, or a file is bad, of which tell tells
+		}
+		s.logger.Log(context.Background(), level, "configuration reloaded", slog.Int("changes", len(changes)))
 	}
 	setLevel(s.level, u.loaded.Config.Logging.Level)
 	s.cfg = u.loaded.Config
@@ -260,6 +270,15 @@ func (s *service) apply(u update) {
 		s.file = defaultFile
 	}
 	s.tell(u.loaded)
+	s.noteBad(u.loaded, err)
+}
+
+// noteBad has the gateway's status show the bad credential files beside err, which Apply
+// returned.
+func (s *service) noteBad(loaded *config.Loaded, err error) {
+	if len(loaded.Bad) > 0 {
+		s.gateway.NoteConfigError(errors.Join(err, loaded.Bad))
+	}
 }
 
 // stop refuses new requests, lets open ones end for the grace period, and returns nil if
