@@ -163,6 +163,7 @@ func TestBadInput_ACutBodyIsRefused(t *testing.T) {
 				require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 				text, err := io.ReadAll(conn)
 				require.NoError(t, err)
+				inspect(t, "answer", text)
 				head, body, ok := strings.Cut(string(text), "\r\n\r\n")
 				require.True(t, ok, "%s", text)
 				require.Contains(t, head, "HTTP/1.1 400 ")

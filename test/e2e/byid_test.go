@@ -333,7 +333,7 @@ func TestByID_WorksWithTheEmbeddedDefault(t *testing.T) {
 	gateway, err := understudy.New(cfg, understudy.WithLogger(logger(t)))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, gateway.Shutdown(t.Context())) })
-	r := &rig{t: t, gateway: gateway, url: "http://gateway.test", client: &http.Client{Transport: inprocess.Transport{Handler: gateway.Handler()}}}
+	r := &rig{t: t, gateway: gateway, url: "http://gateway.test", client: watched(t, &http.Client{Transport: inprocess.Transport{Handler: gateway.Handler()}})}
 	for i := range 12 { // more than there are credentials
 		model := "understudy-large"
 		got := r.post("/v1/responses", fmt.Sprintf(`{"model":%q,"input":"hi %d"}`, model, i))

@@ -282,7 +282,7 @@ func TestRelay_SpeaksTLSAndHTTP2OnBothSides(t *testing.T) {
 				},
 			})
 			front.Config.Handler = r.gateway.Handler()
-			r.url, r.client = front.URL, front.Client()
+			r.url, r.client = front.URL, watched(t, front.Client())
 			for _, stream := range []bool{false, true} {
 				resp := r.open(r.request(http.MethodPost, d.target(stream), d.question(stream)))
 				require.Equal(t, 2, resp.ProtoMajor)

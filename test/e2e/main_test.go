@@ -2,14 +2,19 @@
 // package, against a scripted upstream. Tests use real sockets; those about time run in a
 // synctest bubble instead, where the same rig works without any.
 //
-// Every rig looks for leaks by itself: no secret of a credential may appear in an answer, a
-// log line, an event or a snapshot, and no client key may reach the upstream.
+// Whatever a gateway shows in any of these tests is looked at for every secret that any of
+// them was given: answers, log lines, events, records, snapshots, what programs print (see
+// collector). And no client key may reach the upstream.
 package e2e
 
 import (
+	"log"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(defaultLog{})
+	goleak.VerifyTestMain(suite{m})
+}

@@ -146,7 +146,7 @@ func testTLS(t *testing.T, p program) {
 	config := simulated("http://127.0.0.1:1") + "\ntls: {cert-file: " + filepath.Join(folder, "cert.pem") + ", key-file: " + filepath.Join(folder, "key.pem") + "}\n"
 	process := p.start(t, config, "serve")
 	r := process.rig()
-	r.client = trusted.Client()
+	r.client = watched(t, trusted.Client())
 	resp := r.open(r.request(http.MethodPost, "/v1/chat/completions", slowly(true)))
 	require.Equal(t, 2, resp.ProtoMajor)
 	got := read(t, resp)

@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// fileSecret is in files; the collector finds it wherever it is shown.
+const fileSecret = upstreamMark + "file"
+
 // withFolder is a configuration with a provider whose credentials are in files.
 func withFolder() string {
 	return simulated("http://127.0.0.1:1") + `
@@ -43,7 +46,7 @@ func testCredentialsDir(t *testing.T, p program) {
 	first := process.put("first.yaml", "provider: spare\n")
 	process.output.await(`configuration reloaded" changes=1`)
 	require.True(t, served())
-	process.put("second.json", "{\n\"provider\": \"spare\", \"api_key\": \"hunter2\"}")
+	process.put("second.json", "{\n\"provider\": \"spare\", \"api_key\": \""+fileSecret+"\"}")
 	process.output.await(`credential file not used.*credentials/second.json:2: api_key: unknown key`)
 	require.True(t, served())
 	require.NoError(t, os.Remove(first))
@@ -51,7 +54,6 @@ func testCredentialsDir(t *testing.T, p program) {
 	require.False(t, served())
 	process.signal(syscall.SIGTERM)
 	require.Zero(t, process.exit())
-	require.NotContains(t, process.output.text(), "hunter2")
 	require.Equal(t, 1, strings.Count(process.output.text(), "credential file not used"), "it is told once")
 }
 
@@ -61,8 +63,8 @@ func testCheckFiles(t *testing.T, p program) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 	}
 	config := strings.Replace(withFolder(), "credentials-dir: credentials", "credentials-dir: "+folder, 1)
-	put("key.yaml", "provider: spare\nprojects: [p1, p2]\napi-key: hunter2")
-	put("login.json", `{"provider": "spare", "account": "acme", "oauth": {"access-token": "hunter2"}}`)
+	put("key.yaml", "provider: spare\nprojects: [p1, p2]\napi-key: "+fileSecret)
+	put("login.json", `{"provider": "spare", "account": "acme", "oauth": {"access-token": "`+fileSecret+`"}}`)
 	require.NoError(t, os.Chmod(filepath.Join(folder, "login.json"), 0o644))
 	good := p.start(t, config, "check")
 	require.Zero(t, good.exit(), good.output.text())
@@ -72,7 +74,6 @@ func testCheckFiles(t *testing.T, p program) {
 	} {
 		require.Regexp(t, want, good.output.text())
 	}
-	require.NotContains(t, good.output.text(), "hunter2")
 
 	put("bad.yaml", "provider: spare\nweight: 1.5\n")
 	put("worse.json", "{")
