@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -56,4 +58,21 @@ func TestService_ShowsWhyTheNewestConfigurationDoesNotRun(t *testing.T) {
 	require.Contains(t, reload(), "no such file")
 	write(main, simulatorFile)
 	require.Empty(t, reload())
+}
+
+// HR10: nobody takes the update that is being handed over; the bubble fails if its goroutine
+// stays.
+func TestHR10_StoppingTheWatcherWhileItHandsOverLeaksNothing(t *testing.T) {
+	t.Parallel()
+	main := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(main, []byte(simulatorFile), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{source: newSource(main)}
+		reload := make(chan struct{}, 1)
+		_, stop := s.watch(t.Context(), reload)
+		reload <- struct{}{}
+		time.Sleep(time.Second)
+		synctest.Wait() // it waits for somebody to take the update
+		stop()
+	})
 }
