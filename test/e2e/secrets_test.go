@@ -1,16 +1,80 @@
 package e2e
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/internal/fake"
 )
+
+// The assertion and the private key that signs it bear no mark; both are guarded by the rig.
+func TestSecrets_OfAServiceAccountAreNeverShown(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	block := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	robot, err := json.Marshal(map[string]any{"provider": "openai", "service-account": map[string]string{
+		"type": "service_account", "project_id": "home", "client_email": "robot@home.iam.gserviceaccount.example",
+		"private_key": block, "token_uri": "http://auth.test/token",
+	}})
+	require.NoError(t, err)
+	script := func(_ string, n int) fake.Reply {
+		if n < 3 {
+			return fake.Reply{Status: 500}
+		}
+		return fake.Reply{}
+	}
+	l := logins{names: []string{"z"}, signer: "robot", script: script, files: map[string]string{"robot.json": string(robot)}}
+	inLogins(t, l, func(t *testing.T, r *loginRig) {
+		r.server.Login("robot")
+		r.server.Expire("robot")
+		require.Equal(t, http.StatusOK, r.ask(dialects()[0], false).status)
+		time.Sleep(time.Minute)
+		require.Equal(t, http.StatusOK, r.ask(dialects()[0], false).status)
+		require.Equal(t, secretOf("robot-1"), r.lastRequest().Key)
+		require.True(t, shown.knows(strings.Split(block, "\n")[9]), "the key is guarded")
+	})
+}
+
+// A proxy that refuses a password repeats it in its answer.
+func TestSecrets_OfProxiesAreNeverShown(t *testing.T) {
+	t.Parallel()
+	proxy := &fake.Proxy{User: "user", Password: upstreamMark + "proxy"}
+	web := httptest.NewServer(proxy)
+	t.Cleanup(web.Close)
+	socks, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go proxy.ServeSOCKS(socks)
+	t.Cleanup(func() { socks.Close(); proxy.Wait() })
+	for _, url := range []string{"http://user:PASSWORD@" + web.Listener.Addr().String(), "socks5://user:PASSWORD@" + socks.Addr().String()} {
+		for password, want := range map[string]int{proxy.Password: http.StatusOK, upstreamMark + "wrong": http.StatusBadGateway} {
+			r := start(t, setup{ids: []string{"a"}, adjust: func(c *config.Config) {
+				c.Providers[0].ProxyURL = strings.Replace(url, "PASSWORD", password, 1)
+			}})
+			require.Equal(t, want, r.ask(dialects()[0], false).status)
+			if want != http.StatusOK {
+				require.NotEmpty(t, r.attempted("a", 1).Outcome.Reason)
+			}
+		}
+	}
+}
 
 func TestCollector_FindsSecretsInEveryForm(t *testing.T) {
 	t.Parallel()
