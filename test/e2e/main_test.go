@@ -8,13 +8,19 @@
 package e2e
 
 import (
+	"fmt"
 	"log"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(childConfig); path != "" {
+		fmt.Fprintln(os.Stderr, refreshUntilKilled(path))
+		os.Exit(1)
+	}
 	log.SetOutput(defaultLog{})
 	goleak.VerifyTestMain(suite{m})
 }
