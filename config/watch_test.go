@@ -257,6 +257,8 @@ func TestHR13_ABadFileLeavesTheOthers(t *testing.T) {
 	})
 }
 
+// The scenario drops such a prefix; the contract is strict, and what is silently dropped would
+// be a model name that nobody can ask for.
 func TestHR14_APrefixWithASlashIsRefused(t *testing.T) {
 	watch(t, mainFile, nil, func(w *watched) {
 		w.write(w.path, strings.Replace(mainFile, "kind: openai", "kind: openai, prefix: a/b", 1))

@@ -162,9 +162,9 @@ func TestProgram(t *testing.T) {
 		"embedded default":              testEmbeddedDefault,
 		"SIGTERM under load":            testSIGTERMUnderLoad,
 		"a second signal stops at once": testSecondSignal,
-		"SIGHUP":                        testSIGHUP,
+		"SIGHUP (HR12)":                 testSIGHUP,
 		"TLS":                           testTLS,
-		"credentials-dir":               testCredentialsDir,
+		"credentials-dir (HR6, HR13)":   testCredentialsDir,
 		"check of credential files":     testCheckFiles,
 	}
 	for name, test := range tests {

@@ -1,12 +1,7 @@
 package e2e
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -14,44 +9,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/internal/fake"
 )
-
-// The assertion and the private key that signs it bear no mark; both are guarded by the rig.
-func TestSecrets_OfAServiceAccountAreNeverShown(t *testing.T) {
-	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	block := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	robot, err := json.Marshal(map[string]any{"provider": "openai", "service-account": map[string]string{
-		"type": "service_account", "project_id": "home", "client_email": "robot@home.iam.gserviceaccount.example",
-		"private_key": block, "token_uri": "http://auth.test/token",
-	}})
-	require.NoError(t, err)
-	script := func(_ string, n int) fake.Reply {
-		if n < 3 {
-			return fake.Reply{Status: 500}
-		}
-		return fake.Reply{}
-	}
-	l := logins{names: []string{"z"}, signer: "robot", script: script, files: map[string]string{"robot.json": string(robot)}}
-	inLogins(t, l, func(t *testing.T, r *loginRig) {
-		r.server.Login("robot")
-		r.server.Expire("robot")
-		require.Equal(t, http.StatusOK, r.ask(dialects()[0], false).status)
-		time.Sleep(time.Minute)
-		require.Equal(t, http.StatusOK, r.ask(dialects()[0], false).status)
-		require.Equal(t, secretOf("robot-1"), r.lastRequest().Key)
-		require.True(t, shown.knows(strings.Split(block, "\n")[9]), "the key is guarded")
-	})
-}
 
 // A proxy that refuses a password repeats it in its answer.
 func TestSecrets_OfProxiesAreNeverShown(t *testing.T) {
