@@ -159,6 +159,29 @@ func TestRT13_ARefreshThatFailsFailsOverAndRecovers(t *testing.T) {
 	}
 }
 
+// Of two requests at the same time one gets the login whose server hangs. It waits for that
+// server's time, half a minute, and is then served by the other login; the other request
+// does not notice.
+func TestRT13_AServerThatNeverAnswersHoldsOnlyThoseWhoNeedIt(t *testing.T) {
+	t.Parallel()
+	script := func(login string, _ int) fake.Reply { return fake.Reply{Hang: login == "a"} }
+	inLogins(t, logins{expired: true, script: script, adjust: inTurn}, func(t *testing.T, r *loginRig) {
+		began := time.Now()
+		var open []<-chan answer
+		for range 2 {
+			open = append(open, r.sendLater(r.request(http.MethodPost, "/v1/chat/completions", `{"model":"m"}`)))
+		}
+		r.settle()
+		require.Equal(t, []string{"b-1"}, r.served())
+		for _, got := range open {
+			require.Equal(t, http.StatusOK, (<-got).status)
+		}
+		require.Equal(t, 30*time.Second, time.Since(began))
+		require.Equal(t, []string{"b-1", "a-0", "b-1"}, r.served())
+		require.Equal(t, "unauthorized", r.view("a").Status)
+	})
+}
+
 func TestRT14_WithoutARefreshTokenNobodyIsAsked(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
