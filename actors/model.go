@@ -286,6 +286,7 @@ func (m *modelActor) judge(c actor.Context, lease openLease, r report, a cooldow
 	if wide || lease.wideProbe {
 		up := a
 		up.Probe = lease.wideProbe
+		up.Outcome.Rest = 0 // an error rule lets the model rest, whatever was probed
 		c.Send(c.Parent(), wideOutcome{up, used})
 	}
 	if wide { // of it, only a success says something of the model

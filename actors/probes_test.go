@@ -249,3 +249,20 @@ func TestProbes_AHintIsNotForgotten(t *testing.T) {
 		require.Equal(t, WhyProbe, e.acquire(chat("m")).Why)
 	})
 }
+
+// What an error rule says is about the model whose answer it was, also if that was to find out
+// about the credential.
+func TestProbes_AnErrorRulesRestIsTheModelsOwn(t *testing.T) {
+	t.Parallel()
+	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
+		e.report(e.acquire(chat("m")), providers.Outcome{Kind: providers.WindowExhausted, Scope: providers.ScopeCredential, RetryAfter: 2 * time.Hour})
+		time.Sleep(31 * time.Minute)
+		probe := e.acquire(chat("m2"))
+		require.Equal(t, WhyProbe, probe.Why)
+		off := true
+		e.edit("c1", func(c *providers.Credential) { c.DisableCooldown = &off })
+		e.report(probe, providers.Outcome{Kind: providers.RequestFault, Rest: 15 * time.Minute})
+		e.report(e.acquire(chat("m")), success)
+		require.Equal(t, map[string]int{"resting:request-fault": 1}, e.denied(chat("m2")).Reasons)
+	})
+}
