@@ -68,7 +68,9 @@ func kindName(k jsontext.Kind) string {
 	}
 }
 
-// dotted turns a JSON pointer into the form that the vendors' errors use: messages[0].content.
+// Path turns a JSON pointer into the form that the vendors' errors use: messages[0].content.
+func Path(p jsontext.Pointer) string { return dotted(p) }
+
 func dotted(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {

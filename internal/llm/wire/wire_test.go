@@ -49,3 +49,9 @@ func TestIsObject_TakesNothingElse(t *testing.T) {
 		require.Equal(t, want, wire.IsObject([]byte(raw)), raw)
 	}
 }
+
+func TestPath_ReadsLikeTheVendorsErrors(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "messages[12].content", wire.Path("/messages/12/content"))
+	require.Empty(t, wire.Path(""))
+}
