@@ -68,19 +68,24 @@ func (e *encoder) converse() (system []llm.Part, turns []turn) {
 // call of the same id. Ids that went out before get a number, as some upstreams count their
 // calls from the beginning in every turn.
 func (c *converser) pair() {
-	var last map[string]int
+	type last struct {
+		call  int // its number
+		times int // that the id has been given
+	}
+	var latest map[string]last
 	for i := range c.e.r.Messages {
 		for _, p := range c.e.r.Messages[i].Parts {
 			switch p := p.(type) {
 			case *llm.ToolCall:
-				if last == nil {
-					last, c.known = map[string]int{}, map[string]bool{}
+				if latest == nil {
+					latest, c.known = map[string]last{}, map[string]bool{}
 				}
-				last[p.ID] = len(c.calls)
-				c.calls = append(c.calls, call{id: c.unique(p.ID)})
+				times := latest[p.ID].times + 1
+				latest[p.ID] = last{len(c.calls), times}
+				c.calls = append(c.calls, call{id: c.unique(p.ID, times)})
 			case *llm.ToolResult:
-				if n, ok := last[p.ID]; ok {
-					c.calls[n].result = p
+				if l, ok := latest[p.ID]; ok {
+					c.calls[l.call].result = p
 				}
 			}
 		}
@@ -88,10 +93,13 @@ func (c *converser) pair() {
 	clear(c.known) // from here on: ids of calls that have been heard
 }
 
-func (c *converser) unique(id string) string {
+// unique is an id as it goes out the n-th time.
+func (c *converser) unique(id string, n int) string {
 	safe := llm.SafeID(id, idLimit)
-	for n := 2; c.known[safe]; n++ {
-		safe = llm.SafeID(id+"_"+strconv.Itoa(n), idLimit)
+	for ; n > 1 || c.known[safe]; n++ {
+		if safe = llm.SafeID(id+"_"+strconv.Itoa(n), idLimit); !c.known[safe] {
+			break
+		}
 	}
 	c.known[safe] = true
 	return safe

@@ -1,6 +1,8 @@
 package messages
 
 import (
+	"slices"
+
 	"github.com/understudyhq/understudy/internal/llm"
 	"github.com/understudyhq/understudy/internal/llm/wire"
 )
@@ -16,6 +18,7 @@ func (Codec) DecodeRequest(body []byte) (*llm.Request, error) {
 		return nil, err
 	}
 	r.lead()
+	r.out.Tools = slices.Concat(r.tools, r.servers)
 	r.settle()
 	return &r.out, nil
 }
@@ -46,6 +49,7 @@ func (r *reader) member(name []byte) error {
 	case "system":
 		return r.system()
 	case "tools":
+		r.tools = nil
 		return r.array(r.tool)
 	case "tool_choice":
 		return r.choice()
@@ -84,6 +88,7 @@ func (r *reader) rarer(name []byte) error {
 	case "output_format": // what output_config.format was called in the beta
 		return r.format()
 	case "mcp_servers":
+		r.servers = nil
 		return r.array(r.mcpServer)
 	case "thread":
 		return r.thread()

@@ -19,7 +19,7 @@ func (r *reader) system() error {
 }
 
 func (r *reader) messages() error {
-	r.out.Messages, r.passing = nil, nil
+	r.out.Messages, r.leading, r.passing = nil, nil, nil
 	return r.array(r.message)
 }
 

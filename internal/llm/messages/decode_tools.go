@@ -47,7 +47,7 @@ func (r *reader) tool() error {
 		return err
 	}
 	if kind != "" && kind != "custom" {
-		r.out.Tools = append(r.out.Tools, vendorTool(kind, t.Name, r.since(start)))
+		r.tools = append(r.tools, vendorTool(kind, t.Name, r.since(start)))
 		return nil
 	}
 	if t.Name == "" {
@@ -60,7 +60,7 @@ func (r *reader) tool() error {
 		t.Schema = nil
 	}
 	t.Kind = llm.Function
-	r.out.Tools = append(r.out.Tools, t)
+	r.tools = append(r.tools, t)
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (r *reader) mcpServer() error {
 	if err != nil {
 		return err
 	}
-	r.out.Tools = append(r.out.Tools, vendorTool(mcpServers, name, r.since(start)))
+	r.servers = append(r.servers, vendorTool(mcpServers, name, r.since(start)))
 	return nil
 }
 

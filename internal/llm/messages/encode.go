@@ -1,7 +1,6 @@
 package messages
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 
@@ -26,7 +25,7 @@ func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []
 	}
 	e := encoder{r: r, t: t, gen: generationOf(r.Model)}
 	system, turns := e.converse()
-	e.b = slices.Grow(dst, size(r))
+	e.b = room(dst, size(r))
 	e.open('{')
 	e.text("model", r.Model)
 	p := e.plan()
@@ -54,6 +53,14 @@ func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []
 	e.close('}')
 	e.rest()
 	return e.b, e.lost.list(), nil
+}
+
+// room returns dst with room for n more bytes.
+func room(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) >= n {
+		return dst
+	}
+	return append(make([]byte, 0, len(dst)+n), dst...)
 }
 
 func unsupported(what string) error { return &llm.UnsupportedError{Format: llm.Messages, What: what} }

@@ -36,8 +36,11 @@ func generationOf(model string) generation {
 
 // shortNumber reads a number that is no date.
 func shortNumber(word string) (int, bool) {
-	n, err := strconv.ParseUint(word, 10, 8)
-	return int(n), err == nil && len(word) <= 2
+	if len(word) > 2 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(word)
+	return n, err == nil
 }
 
 func (g generation) known() bool { return g != generation{} }

@@ -28,8 +28,11 @@ type reader struct {
 
 	instructions []llm.Part // of system
 	leading      []llm.Part // of system messages before all others
+	tools        []llm.Tool
+	servers      []llm.Tool // of mcp_servers
 	passing      []int      // messages that the next user message ends
 	efforts      effortSeen
+	unquoted     []byte // room for the string at hand
 }
 
 // UnmarshalJSONFrom lets wire.Decode start the reader on a whole body.
@@ -126,11 +129,14 @@ func (r *reader) text(s *string) error {
 	default:
 		return r.unexpected("a string")
 	}
-	token, err := r.dec.ReadToken()
-	if err == nil {
-		*s = token.String()
+	quoted, err := r.dec.ReadValue()
+	if err != nil {
+		return err
 	}
-	return err
+	// Its only error is about invalid UTF-8, which becomes replacement characters.
+	r.unquoted, _ = jsontext.AppendUnquote(r.unquoted[:0], quoted)
+	*s = string(r.unquoted)
+	return nil
 }
 
 // loose reads a string, or skips what is none: blocks of unknown kinds may have anything.
