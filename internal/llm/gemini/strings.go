@@ -1,0 +1,101 @@
+package gemini
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// words is a string whose decoding costs its own length once; the library would decode
+// escapes into a copy first. Requests consist of such strings.
+type words string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (s *words) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	said, ok := text(value)
+	if !ok && value.Kind() != 'n' {
+		return errNotString
+	}
+	*s = words(said)
+	return nil
+}
+
+// verbatim is a value as it is written; empty for null.
+type verbatim string
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (s *verbatim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	*s = ""
+	if value.Kind() != 'n' {
+		*s = verbatim(value)
+	}
+	return nil
+}
+
+// text returns what a valid JSON string says, with replacement characters for invalid
+// UTF-8; false if raw is no string.
+func text(raw jsontext.Value) (string, bool) {
+	if raw.Kind() != '"' || len(raw) < len(`""`) {
+		return "", false
+	}
+	inner := raw[1 : len(raw)-1]
+	escape := bytes.IndexByte(inner, '\\')
+	if escape < 0 {
+		return string(validUTF8(inner)), true
+	}
+	var b strings.Builder
+	b.Grow(len(inner))
+	for escape >= 0 {
+		b.Write(validUTF8(inner[:escape]))
+		inner = inner[escape:]
+		end := escapeEnd(inner)
+		var room [16]byte
+		quoted := append(append(append(room[:0], '"'), inner[:end]...), '"')
+		var said [8]byte
+		char, _ := jsontext.AppendUnquote(said[:0], quoted) // a lone surrogate is replaced
+		b.Write(char)
+		inner = inner[end:]
+		escape = bytes.IndexByte(inner, '\\')
+	}
+	b.Write(validUTF8(inner))
+	return b.String(), true
+}
+
+// escapeEnd returns the length of the escape that s begins with; two halves of one
+// character are one.
+func escapeEnd(s []byte) int {
+	const unit = len(`\u0000`)
+	switch {
+	case len(s) < 2:
+		return len(s)
+	case s[1] != 'u' || len(s) < unit:
+		return len(`\n`)
+	case len(s) >= 2*unit && isHalf(s, "89abAB") && s[unit] == '\\' && s[unit+1] == 'u' && isHalf(s[unit:], "cdefCDEF"):
+		return 2 * unit
+	default:
+		return unit
+	}
+}
+
+// isHalf reports whether an escape is half of a character; second is what the second of its
+// digits may be: those of the high halves or of the low ones.
+func isHalf(escape []byte, second string) bool {
+	return (escape[2] == 'd' || escape[2] == 'D') && strings.IndexByte(second, escape[3]) >= 0
+}
+
+func validUTF8(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	return bytes.ToValidUTF8(b, []byte("\ufffd"))
+}
