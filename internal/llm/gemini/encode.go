@@ -167,13 +167,14 @@ func (e *encoder) choice() {
 	if c.Mode == llm.Named {
 		allowed = []string{c.Name}
 	}
-	functions := e.functionsOf(allowed)
+	all := e.functionNames()
+	functions := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(allowed, name) })
 	switch {
 	case mode == "":
 		return
 	case c.Mode == llm.None:
 		functions = nil
-	case len(functions) < len(allowed), mode == "ANY" && len(e.functionsOf(nil)) == 0:
+	case len(functions) < len(allowed), mode == "ANY" && len(all) == 0:
 		e.lost.add(lostChoice)
 		if len(functions) == 0 {
 			return
@@ -190,17 +191,14 @@ func (e *encoder) choice() {
 	e.raw("}}")
 }
 
-// functionsOf returns those of the names that are functions; all functions for none.
-func (e *encoder) functionsOf(names []string) []string {
-	var functions []string
+func (e *encoder) functionNames() []string {
+	var names []string
 	for i := range e.request.Tools {
-		t := &e.request.Tools[i]
-		isFunction := t.Kind == llm.Function || t.Kind == llm.Custom
-		if isFunction && (names == nil || slices.Contains(names, t.Name)) {
-			functions = append(functions, t.Name)
+		if t := &e.request.Tools[i]; t.Kind == llm.Function || t.Kind == llm.Custom {
+			names = append(names, t.Name)
 		}
 	}
-	return functions
+	return names
 }
 
 func (w *writer) strings(name string, all []string) {

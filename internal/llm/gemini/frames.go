@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/understudyhq/understudy/internal/llm"
@@ -77,6 +78,9 @@ func (s *streamEncoder) call() {
 	s.w.raw("{")
 	s.w.str(`"id":`, id)
 	s.w.str(`"name":`, name)
+	if len(bytes.TrimSpace(s.args)) == 0 {
+		s.args = append(s.args[:0], "{}"...) // SDKs count on it
+	}
 	s.w.arguments(string(s.args))
 	s.w.raw("}")
 	s.sign()

@@ -3,7 +3,6 @@ package gemini
 import (
 	"bytes"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -11,7 +10,10 @@ import (
 )
 
 // writer appends JSON. It puts the commas, by the last byte written.
-type writer struct{ b []byte }
+type writer struct {
+	b []byte
+	reader
+}
 
 // raw appends s, which is JSON or a part of it.
 func (w *writer) raw(s string) { w.b = append(w.b, s...) }
@@ -58,9 +60,7 @@ func (w *writer) float(name string, value float64) {
 
 // value appends a valid JSON value as one line of valid UTF-8.
 func (w *writer) value(v []byte) {
-	if !utf8.Valid(v) {
-		v = bytes.ToValidUTF8(v, []byte("\ufffd"))
-	}
+	v = validUTF8(v)
 	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
 		v = flat(v)
 	}
@@ -83,14 +83,21 @@ type named struct {
 	value jsontext.Value
 }
 
+// reader takes values apart, with one decoder for all. The zero reader is ready.
+type reader struct{ d *jsontext.Decoder }
+
+func members(raw jsontext.Value) []named { return new(reader).members(raw) }
+
+func elements(raw jsontext.Value) []jsontext.Value { return new(reader).elements(raw) }
+
 // members returns those of a valid object, in order; none if raw is no object. Their values
 // lie in raw.
-func members(raw jsontext.Value) []named {
+func (r *reader) members(raw jsontext.Value) []named {
 	if raw.Kind() != '{' {
 		return nil
 	}
 	var all []named
-	inside(raw, func(d *jsontext.Decoder) bool {
+	r.inside(raw, func(d *jsontext.Decoder) bool {
 		name, err := d.ReadToken()
 		if err != nil {
 			return false
@@ -142,12 +149,12 @@ func stringEnd(b []byte) int {
 }
 
 // elements returns those of a valid array; none if raw is no array. They lie in raw.
-func elements(raw jsontext.Value) []jsontext.Value {
+func (r *reader) elements(raw jsontext.Value) []jsontext.Value {
 	if raw.Kind() != '[' {
 		return nil
 	}
 	var all []jsontext.Value
-	inside(raw, func(d *jsontext.Decoder) bool {
+	r.inside(raw, func(d *jsontext.Decoder) bool {
 		value, err := valueIn(d, raw)
 		if err == nil {
 			all = append(all, value)
@@ -158,8 +165,14 @@ func elements(raw jsontext.Value) []jsontext.Value {
 }
 
 // inside calls next before every member or element of raw, until it reports false.
-func inside(raw jsontext.Value, next func(*jsontext.Decoder) bool) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+func (r *reader) inside(raw jsontext.Value, next func(*jsontext.Decoder) bool) {
+	in, names, bytesToo := bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)
+	if r.d == nil {
+		r.d = jsontext.NewDecoder(in, names, bytesToo)
+	} else {
+		r.d.Reset(in, names, bytesToo)
+	}
+	d := r.d
 	if _, err := d.ReadToken(); err != nil {
 		return
 	}

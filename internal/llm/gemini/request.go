@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"errors"
 	"math"
 	"strconv"
 
@@ -170,10 +169,8 @@ func (i *instruction) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-var (
-	errNotWhole  = errors.New("not a whole number")
-	errNotString = errors.New("not a string")
-)
+// unfit says that a value is not what its place asks for; wire.Decode adds where that is.
+func unfit(value jsontext.Value) error { return &json.SemanticError{JSONKind: value.Kind()} }
 
 // integer is a whole number as Google's servers take it: also 40.0 and "40".
 type integer int64
@@ -198,7 +195,7 @@ func (n *integer) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	const exact = 1 << 53
 	f, err := strconv.ParseFloat(digits, 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > exact {
-		return errNotWhole
+		return unfit(value)
 	}
 	*n = integer(f)
 	return nil

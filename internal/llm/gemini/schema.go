@@ -3,6 +3,7 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,7 +50,7 @@ func (w *writer) schema(raw jsontext.Value, r rule, depth int) {
 		w.value(raw)
 		return
 	}
-	all := members(raw)
+	all := w.members(raw)
 	w.raw("{")
 	for _, m := range all {
 		r(w, m, all, depth)
@@ -82,7 +83,7 @@ func (w *writer) table(raw jsontext.Value, r rule, depth int) {
 		return
 	}
 	w.raw("{")
-	for _, m := range members(raw) {
+	for _, m := range w.members(raw) {
 		w.key(m.name)
 		w.schema(m.value, r, depth+1)
 	}
@@ -95,7 +96,7 @@ func (w *writer) list(raw jsontext.Value, r rule, depth int) {
 		return
 	}
 	w.raw("[")
-	for _, v := range elements(raw) {
+	for _, v := range w.elements(raw) {
 		w.next()
 		w.schema(v, r, depth+1)
 	}
@@ -121,12 +122,12 @@ func (w *writer) required(raw jsontext.Value, among []named) {
 		if m.name != "properties" {
 			continue
 		}
-		for _, p := range members(m.value) {
+		for _, p := range w.members(m.value) {
 			known[p.name] = true
 		}
 	}
 	begun := false
-	for _, v := range elements(raw) {
+	for _, v := range w.elements(raw) {
 		name, ok := text(v)
 		if !ok || !known[name] {
 			continue
@@ -149,6 +150,8 @@ func dialect(w *writer, m named, among []named, depth int) {
 	switch name := camel(m.name); name {
 	case "type":
 		w.types(m.value, nullable(among))
+	case "enum":
+		w.enum(m.value, nullable(among))
 	case "nullable", "propertyOrdering":
 	case "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties":
 		w.key(name)
@@ -180,6 +183,23 @@ func (w *writer) types(raw jsontext.Value, orNull bool) {
 		w.key("type")
 		w.str("", word)
 	}
+}
+
+// enum appends the values allowed, null among them if that is allowed too.
+func (w *writer) enum(raw jsontext.Value, orNull bool) {
+	w.key("enum")
+	values := elements(raw)
+	if raw.Kind() != '[' || !orNull || slices.ContainsFunc(values, func(v jsontext.Value) bool { return v.Kind() == 'n' }) {
+		w.value(raw)
+		return
+	}
+	w.raw("[")
+	for _, v := range values {
+		w.next()
+		w.value(v)
+	}
+	w.next()
+	w.raw("null]")
 }
 
 func nullable(among []named) bool {

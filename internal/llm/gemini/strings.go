@@ -20,7 +20,7 @@ func (s *words) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	}
 	said, ok := text(value)
 	if !ok && value.Kind() != 'n' {
-		return errNotString
+		return unfit(value)
 	}
 	*s = words(said)
 	return nil
@@ -59,16 +59,27 @@ func text(raw jsontext.Value) (string, bool) {
 		b.Write(validUTF8(inner[:escape]))
 		inner = inner[escape:]
 		end := escapeEnd(inner)
-		var room [16]byte
-		quoted := append(append(append(room[:0], '"'), inner[:end]...), '"')
-		var said [8]byte
-		char, _ := jsontext.AppendUnquote(said[:0], quoted) // a lone surrogate is replaced
-		b.Write(char)
+		unescape(&b, inner[:end])
 		inner = inner[end:]
 		escape = bytes.IndexByte(inner, '\\')
 	}
 	b.Write(validUTF8(inner))
 	return b.String(), true
+}
+
+func unescape(b *strings.Builder, escape []byte) {
+	if len(escape) == len(`\n`) {
+		const letters, meant = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+		if i := strings.IndexByte(letters, escape[1]); i >= 0 {
+			b.WriteByte(meant[i])
+		}
+		return
+	}
+	var room [len(`"\u0000\u0000"`)]byte
+	quoted := append(append(append(room[:0], '"'), escape...), '"')
+	var said [2 * utf8.UTFMax]byte
+	char, _ := jsontext.AppendUnquote(said[:0], quoted) // half a character is replaced
+	b.Write(char)
 }
 
 // escapeEnd returns the length of the escape that s begins with; two halves of one
@@ -93,9 +104,11 @@ func isHalf(escape []byte, second string) bool {
 	return (escape[2] == 'd' || escape[2] == 'D') && strings.IndexByte(second, escape[3]) >= 0
 }
 
+// validUTF8 returns b with a replacement character for every invalid byte, as the library
+// does.
 func validUTF8(b []byte) []byte {
 	if utf8.Valid(b) {
 		return b
 	}
-	return bytes.ToValidUTF8(b, []byte("\ufffd"))
+	return []byte(string([]rune(string(b))))
 }
