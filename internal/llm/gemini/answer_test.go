@@ -47,8 +47,11 @@ func TestStreamDecoder_TR46_MakesASignatureAThoughtOfItsOwn(t *testing.T) {
 	t.Parallel()
 	events := streamed(t, []byte(`data: {"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"c2ln"}]},"finishReason":"STOP"}]}`))
 	require.Equal(t, []llm.Event{
-		{Kind: llm.Start}, {Kind: llm.PartStart, Part: llm.ThinkingPart},
-		{Kind: llm.Signed, Text: "c2ln", Origin: llm.Gemini}, {Kind: llm.PartEnd}, {Kind: llm.Finish, Reason: llm.Stop},
+		{Kind: llm.Start},
+		{Kind: llm.PartStart, Part: llm.ThinkingPart},
+		{Kind: llm.Signed, Text: "c2ln", Origin: llm.Gemini},
+		{Kind: llm.PartEnd},
+		{Kind: llm.Finish, Reason: llm.Stop},
 	}, events)
 }
 
@@ -64,7 +67,7 @@ func TestEncodeAnswer_TR47_KeepsToolIDs(t *testing.T) {
 
 func TestStreamEncoder_WrapsArgumentsThatAreNoObject(t *testing.T) {
 	t.Parallel()
-	for args, want := range map[string]string{`{"a":`: `{"input":"{\"a\":"}`, `[1]`: `{"input":"[1]"}`, " \n": `{}`, "{\"a\":\xff}": `{"input":"{\"a\":�}"}`} {
+	for args, want := range map[string]string{`{"a":`: `{"input":"{\"a\":"}`, `[1]`: `{"input":"[1]"}`, "": `{}`, "{\"a\":\xff}": `{"input":"{\"a\":�}"}`} {
 		a := &llm.Answer{Parts: []llm.Part{&llm.ToolCall{ID: "x", Name: "f", Arguments: args}}}
 		require.Contains(t, string(stream(reply(), a.Events())), `"args":`+want+`}`)
 	}
@@ -86,6 +89,15 @@ func TestCodec_MapsFinishReasons(t *testing.T) {
 	} {
 		require.Contains(t, string(gemini.Codec{}.EncodeAnswer(nil, &llm.Answer{Reason: reason}, reply())), `"finishReason":"`+want+`"`)
 	}
+}
+
+func TestStreamDecoder_StandsWhatProxiesAdd(t *testing.T) {
+	t.Parallel()
+	want := streamed(t, []byte("data: "+benchChunk+"\n\ndata: {\"candidates\":[{\"finishReason\":\"STOP\"}]}"))
+	got := streamed(t, []byte(": ping\n\nevent: message\ndata: "+benchChunk+"\n\ndata:\n\ndata: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\ndata: [DONE]\n\n"))
+	require.Equal(t, want, got)
+	_, err := gemini.Codec{}.StreamDecoder().Decode(nil, nil, []byte("{"))
+	require.ErrorAs(t, err, new(*llm.DecodeError))
 }
 
 func TestDecodeError_AlwaysHasSomethingToTell(t *testing.T) {

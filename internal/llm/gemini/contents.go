@@ -56,17 +56,17 @@ func roleOf(word string) (llm.Role, bool) {
 // message returns the message that a content belongs to, and the number of parts that it
 // has from contents before.
 func (d *decoder) message(role llm.Role, parts int) (m *llm.Message, seam int) {
-	all := d.request.Messages
+	r := d.request
 	if role == llm.Assistant && d.open {
-		m = &all[len(all)-1]
+		m = &r.Messages[len(r.Messages)-1]
 		return m, len(m.Parts)
 	}
 	d.open = role == llm.Assistant
 	if d.open {
 		d.pairs.beginStep()
 	}
-	d.request.Messages = append(all, llm.Message{Role: role, Parts: make([]llm.Part, 0, parts)})
-	return &d.request.Messages[len(all)], 0
+	r.Messages = append(r.Messages, llm.Message{Role: role, Parts: make([]llm.Part, 0, parts)})
+	return &r.Messages[len(r.Messages)-1], 0
 }
 
 // rejoined puts a text together again that was cut in two where a content ended.
@@ -89,9 +89,13 @@ func rejoined(parts []llm.Part, seam int) []llm.Part {
 // part decodes a part. A signature of its own becomes a thought without text before it.
 func (d *decoder) part(m *llm.Message, path string, p *part) {
 	signature, origin := unmarked(p.ThoughtSignature)
-	known := p.FunctionCall != nil || p.FunctionResponse != nil || p.InlineData != nil || p.FileData != nil
-	if p.Thought && !known && p.Text != nil {
-		d.thought(m, string(*p.Text), signature, origin)
+	other := p.FunctionCall != nil || p.FunctionResponse != nil || p.InlineData != nil || p.FileData != nil || len(p.Rest) > 0
+	if p.Thought && (p.Text != nil || !other) {
+		said := words("") // Google's SDK for Go leaves empty texts out
+		if p.Text != nil {
+			said = *p.Text
+		}
+		d.thought(m, string(said), signature, origin)
 		return
 	}
 	if signature != "" {

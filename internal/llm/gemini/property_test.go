@@ -136,8 +136,13 @@ func drawSettings(rt *rapid.T, r *llm.Request) {
 			{Kind: llm.Builtin, Name: "urlContext", Raw: json.RawMessage(`{"urlContext":{}}`), Origin: llm.Gemini},
 		}
 		r.Choice = rapid.SampledFrom([]llm.ToolChoice{
-			{}, {Mode: llm.Auto}, {Mode: llm.None}, {Mode: llm.Required}, {Mode: llm.Named, Name: "g"},
-			{Mode: llm.Auto, Allowed: []string{"f"}}, {Mode: llm.Required, Allowed: []string{"f", "g"}},
+			{},
+			{Mode: llm.Auto},
+			{Mode: llm.None},
+			{Mode: llm.Required},
+			{Mode: llm.Named, Name: "g"},
+			{Mode: llm.Auto, Allowed: []string{"f"}},
+			{Mode: llm.Required, Allowed: []string{"f", "g"}},
 		}).Draw(rt, "choice")
 	}
 	if some("sampling") {
