@@ -269,3 +269,29 @@ func joinPart(all []map[string]any, part map[string]any) []map[string]any {
 	}
 	return append(slices.Clip(all), part)
 }
+
+func TestDecodeAnswer_TakesDataURLsApart(t *testing.T) {
+	t.Parallel()
+	events, err := gemini.Codec{}.DecodeAnswer([]byte(`{"candidates":[{"content":{"parts":[
+		{"fileData":{"fileUri":"data:image/png;base64,aW1n"}},{"fileData":{"fileUri":"gs://a/b","mimeType":"video/mp4"}},{"fileData":{}},{"inlineData":{}}]}}]}`))
+	require.NoError(t, err)
+	require.Equal(t, []llm.Part{
+		&llm.Media{Kind: llm.Image, MIME: "image/png", Data: "aW1n"}, &llm.Media{Kind: llm.Video, MIME: "video/mp4", URL: "gs://a/b"},
+	}, llm.Collect(events).Parts)
+}
+
+func TestEncodeAnswer_SaysFailuresInGooglesWords(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[string]*llm.Failure{
+		`{"error":{"code":500,"message":"the upstream gave no reason","status":"INTERNAL"}}`: {},
+		`{"error":{"code":418,"message":"m","status":"FAILED_PRECONDITION"}}`:                {Status: 418, Message: "m", Type: "teapot"},
+		`{"error":{"code":502,"message":"m","status":"INTERNAL"}}`:                           {Status: 502, Message: "m"},
+		`{"error":{"code":400,"message":"m","status":"OUT_OF_RANGE"}}`:                       {Status: 400, Message: "m", Type: "OUT_OF_RANGE"},
+		`{"error":{"code":400,"message":"m","status":"NOT_FOUND"}}`:                          {Status: 400, Message: "m", Type: "NOT_FOUND"},
+		`{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"a":1}]}}`: {
+			Status: 429, Message: "m", Details: json.RawMessage("[{\"a\":1}]"), RetryAfter: 1,
+		},
+	} {
+		require.Equal(t, want, string(gemini.Codec{}.EncodeAnswer(nil, &llm.Answer{Failure: f}, reply())))
+	}
+}
