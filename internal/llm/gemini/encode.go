@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/internal/llm"
-	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // EncodeRequest implements llm.Codec. The model and whether to stream are the path's
@@ -206,7 +205,7 @@ func (w *writer) strings(name string, all []string) {
 	w.raw("[")
 	for _, s := range all {
 		w.next()
-		w.b = wire.AppendString(w.b, s)
+		w.b = appendQuoted(w.b, s)
 	}
 	w.raw("]")
 }

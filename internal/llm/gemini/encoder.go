@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"github.com/understudyhq/understudy/internal/llm"
-	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // EncodeAnswer implements llm.Codec. A failed answer is an error body.
@@ -88,7 +87,7 @@ func (s *streamEncoder) start(e *llm.Event) {
 		s.id = s.reply.ID
 	}
 	w := writer{b: append(s.tail[:0], `"modelVersion":`...)}
-	w.b = wire.AppendString(w.b, model)
+	w.b = appendQuoted(w.b, model)
 	w.str(`"responseId":`, s.id)
 	w.raw("}")
 	s.tail = w.b

@@ -30,7 +30,7 @@ func (w *writer) next() {
 // key begins a member.
 func (w *writer) key(name string) {
 	w.next()
-	w.b = wire.AppendString(w.b, name)
+	w.b = appendQuoted(w.b, name)
 	w.b = append(w.b, ':')
 }
 
@@ -43,7 +43,7 @@ func (w *writer) member(name string) {
 // str appends a member with a string.
 func (w *writer) str(name, value string) {
 	w.member(name)
-	w.b = wire.AppendString(w.b, value)
+	w.b = appendQuoted(w.b, value)
 }
 
 // num appends a member with a whole number.

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // words is a string whose decoding costs its own length once; the library would decode
@@ -49,21 +51,22 @@ func text(raw jsontext.Value) (string, bool) {
 		return "", false
 	}
 	inner := raw[1 : len(raw)-1]
+	inner = validUTF8(inner)
 	escape := bytes.IndexByte(inner, '\\')
 	if escape < 0 {
-		return string(validUTF8(inner)), true
+		return string(inner), true
 	}
 	var b strings.Builder
 	b.Grow(len(inner))
 	for escape >= 0 {
-		b.Write(validUTF8(inner[:escape]))
+		b.Write(inner[:escape])
 		inner = inner[escape:]
 		end := escapeEnd(inner)
 		unescape(&b, inner[:end])
 		inner = inner[end:]
 		escape = bytes.IndexByte(inner, '\\')
 	}
-	b.Write(validUTF8(inner))
+	b.Write(inner)
 	return b.String(), true
 }
 
@@ -111,4 +114,36 @@ func validUTF8(b []byte) []byte {
 		return b
 	}
 	return []byte(string([]rune(string(b))))
+}
+
+// appendQuoted appends s as a JSON string. It is wire.AppendString for the long texts that
+// requests consist of, which need few escapes.
+func appendQuoted(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		return wire.AppendString(dst, s)
+	}
+	dst = append(dst, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		default:
+			const hex = "0123456789abcdef"
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		}
+	}
+	return append(append(dst, s[from:]...), '"')
 }

@@ -25,3 +25,15 @@ func FuzzText(f *testing.F) {
 		require.Equal(t, len(raw), stringEnd([]byte(raw)))
 	})
 }
+
+// FuzzAppendQuoted holds the writing of strings against the standard library's reading.
+func FuzzAppendQuoted(f *testing.F) {
+	for _, s := range []string{"", "a\"\\/\b\f\n\r\t\x00\x1f\x7f", "\u00e9\u2028\U0001f600", "\xff\xfe"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got string
+		require.NoError(t, json.Unmarshal(appendQuoted([]byte("x"), s)[1:], &got))
+		require.Equal(t, string([]rune(s)), got)
+	})
+}
