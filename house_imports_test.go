@@ -32,7 +32,7 @@ func layers() []layer {
 		{"providers/simulator/...", []string{"providers", "providers/simulator/*", "internal/peek", "internal/sse"}, "the simulator is an upstream: it knows wire formats and nothing of the gateway"},
 		{"providers/*", []string{"providers", "internal/peek"}, "one vendor's quirks concern no other vendor and no other layer"},
 		{"internal/llm/llmtest", []string{"internal/llm", "internal/sse"}, "the codecs' suite knows the canonical form, not the formats"},
-		{"internal/llm/*", []string{"internal/llm", "internal/llm/wire", "internal/sse"}, "codecs meet in the canonical form; importing each other makes pairs of them"},
+		{"internal/llm/*", []string{"internal/llm", "internal/llm/wire", "internal/jsonwalk", "internal/sse"}, "codecs meet in the canonical form; importing each other makes pairs of them"},
 		{"internal/strategy", []string{"providers"}, "policy is pure"},
 		{"internal/catalog", []string{"providers"}, "policy is pure"},
 		{"internal/roster", []string{"config", "providers", "internal/catalog", "internal/cooldown", "internal/strategy"}, "the read model joins the policies and knows no actor"},
