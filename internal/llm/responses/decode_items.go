@@ -1,0 +1,253 @@
+package responses
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
+)
+
+// input is a text, or items.
+type input struct {
+	text  string
+	items []item
+}
+
+func (in *input) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() == '[' {
+		return json.UnmarshalDecode(dec, &in.items)
+	}
+	return json.UnmarshalDecode(dec, &in.text)
+}
+
+// item is an item of any type; which members count depends on it.
+type item struct {
+	Type      string         `json:"type"`
+	ID        string         `json:"id"`
+	Role      string         `json:"role"`
+	Phase     string         `json:"phase"`
+	Content   content        `json:"content"`
+	CallID    string         `json:"call_id"`
+	Name      string         `json:"name"`
+	Namespace string         `json:"namespace"`
+	Arguments jsontext.Value `json:"arguments"`
+	Input     jsontext.Value `json:"input"`
+	Output    content        `json:"output"`
+	Summary   content        `json:"summary"`
+	Encrypted string         `json:"encrypted_content"`
+	Tools     []tool         `json:"tools"`
+
+	from, to int64 // where it lies in the body
+}
+
+func (it *item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	type plain item
+	it.from = dec.InputOffset()
+	err := json.UnmarshalDecode(dec, (*plain)(it))
+	it.to = dec.InputOffset()
+	return err
+}
+
+// at is the path of an element.
+func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+func (d *decoder) input(in input) error {
+	if in.text != "" {
+		d.add(llm.User, &llm.Text{Text: in.text})
+	}
+	for i := range in.items {
+		if err := d.item(&in.items[i], at("input", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add appends a message.
+func (d *decoder) add(role llm.Role, parts ...llm.Part) {
+	d.results = false
+	d.r.Messages = append(d.r.Messages, llm.Message{Role: role, Parts: parts})
+}
+
+// assistant adds parts to the assistant's turn that is in progress, or to a new one.
+func (d *decoder) assistant(parts ...llm.Part) {
+	if n := len(d.r.Messages); n > 0 && d.r.Messages[n-1].Role == llm.Assistant {
+		last := &d.r.Messages[n-1]
+		last.Parts = append(last.Parts, parts...)
+		return
+	}
+	d.add(llm.Assistant, parts...)
+}
+
+// result adds what a tool brought: results that stand together are one message.
+func (d *decoder) result(r *llm.ToolResult) {
+	if d.results {
+		last := &d.r.Messages[len(d.r.Messages)-1]
+		last.Parts = append(last.Parts, r)
+		return
+	}
+	d.add(llm.User, r)
+	d.results = true
+}
+
+func (d *decoder) item(it *item, path string) error {
+	switch it.Type {
+	case "message", "":
+		return d.message(it, path)
+	case "function_call", "custom_tool_call":
+		return d.call(it, path)
+	case "function_call_output", "custom_tool_call_output":
+		return d.output(it, path)
+	case "reasoning":
+		d.thinking(it)
+	case "additional_tools":
+		for i := range it.Tools {
+			if err := d.tool(&it.Tools[i], at(path+".tools", i)); err != nil {
+				return err
+			}
+		}
+	case "web_search_call":
+		d.unsaid("input[].web_search_call", "what was found is in the words that follow")
+	case "configuration_update":
+		d.unsaid("input[].configuration_update", "settings hold for the whole request")
+	default:
+		d.opaque(it)
+	}
+	return nil
+}
+
+// opaque keeps an item that only this format knows, as whoever's it is.
+func (d *decoder) opaque(it *item) {
+	part := &llm.Opaque{Origin: llm.Responses, Raw: d.raw(it.from, it.to)}
+	if strings.HasSuffix(it.Type, "_call") {
+		d.assistant(part)
+		return
+	}
+	d.add(llm.User, part)
+}
+
+func (d *decoder) message(it *item, path string) error {
+	role := llm.Role(it.Role)
+	switch role {
+	case llm.System, llm.Developer, llm.User, llm.Assistant:
+	case "":
+		return &llm.DecodeError{Path: path, Reason: "neither a type nor a role is given"}
+	default:
+		return &llm.DecodeError{Path: path + ".role", Reason: "an unknown role: " + it.Role}
+	}
+	parts, err := d.content(it.Content, path+".content", role)
+	if err != nil {
+		return err
+	}
+	if it.Phase != "" {
+		d.unsaid("input[].phase", "a label of the vendor's own models")
+	}
+	if role == llm.Assistant {
+		d.assistant(parts...)
+	} else {
+		d.add(role, parts...)
+	}
+	return nil
+}
+
+func (d *decoder) call(it *item, path string) error {
+	call := &llm.ToolCall{ID: it.CallID, Name: flatten(it.Namespace, it.Name)}
+	if call.ID == "" {
+		call.ID = it.ID
+	}
+	if call.ID == "" {
+		return &llm.DecodeError{Path: path + ".call_id", Reason: "missing"}
+	}
+	if it.Name == "" {
+		return &llm.DecodeError{Path: path + ".name", Reason: "missing"}
+	}
+	if it.Type == "custom_tool_call" {
+		call.Arguments = wrapInput(asText(it.Input))
+	} else {
+		call.Arguments = asText(it.Arguments)
+	}
+	d.assistant(call)
+	return nil
+}
+
+// asText returns what a string stands for, and of any other value its JSON.
+func asText(raw jsontext.Value) string {
+	switch raw.Kind() {
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, []byte(raw))
+		if err != nil {
+			return strings.ToValidUTF8(string(text), "�")
+		}
+		return string(text)
+	case 'n', 0:
+		return ""
+	default:
+		return string(raw)
+	}
+}
+
+func (d *decoder) output(it *item, path string) error {
+	if it.CallID == "" {
+		return &llm.DecodeError{Path: path + ".call_id", Reason: "missing"}
+	}
+	r := &llm.ToolResult{ID: it.CallID, Name: flatten(it.Namespace, it.Name)}
+	if parts, ok := imagesIn(it.Output.text); ok {
+		r.Content = parts
+		d.result(r)
+		return nil
+	}
+	parts, err := d.content(it.Output, path+".output", llm.User)
+	if err != nil {
+		return err
+	}
+	r.Content = parts
+	d.result(r)
+	return nil
+}
+
+// imagesIn reads a tool's output that is content in a string: some clients send an image
+// so. Anything but a list of texts and images, with an image in it, is the text that it is.
+func imagesIn(output string) ([]llm.Part, bool) {
+	if !strings.HasPrefix(strings.TrimLeft(output, " \t\r\n"), "[") || !strings.Contains(output, "input_image") {
+		return nil, false
+	}
+	var found []part
+	if wire.Decode([]byte(output), &found) != nil {
+		return nil, false
+	}
+	var (
+		parts  []llm.Part
+		images int
+	)
+	for i := range found {
+		p := &found[i]
+		switch {
+		case p.Type == "input_text" || p.Type == "output_text" || p.Type == "text":
+			parts = append(parts, &llm.Text{Text: p.Text})
+		case p.Type == "input_image" && p.ImageURL != "":
+			images++
+			parts = append(parts, p.image())
+		default:
+			return nil, false
+		}
+	}
+	return parts, images > 0
+}
+
+func (d *decoder) thinking(it *item) {
+	t := &llm.Thinking{ID: it.ID, Text: it.Summary.joined()}
+	if t.Text == "" {
+		t.Text = it.Content.joined()
+	}
+	if it.Encrypted != "" {
+		t.Signature, t.Origin, t.Redacted = unmark(it.Encrypted)
+	}
+	if t.Text == "" && t.Signature == "" && t.ID == "" {
+		return
+	}
+	d.assistant(t)
+}
