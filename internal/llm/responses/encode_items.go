@@ -1,0 +1,394 @@
+package responses
+
+import (
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/understudyhq/understudy/internal/jsonwalk"
+	"github.com/understudyhq/understudy/internal/llm"
+)
+
+// messages writes instructions and input.
+func (e *encoder) messages() error {
+	messages := e.r.Messages
+	if text, ok := instructions(messages); ok {
+		e.text("instructions", text)
+		e.noteCache(messages[0].Parts[0])
+		e.lost.addIf(messages[0].Name != "", lostName)
+		messages = messages[1:]
+	}
+	e.index(messages)
+	e.name("input")
+	e.open('[')
+	for i := range messages {
+		m := &messages[i]
+		e.lost.addIf(m.Name != "", lostName)
+		var err error
+		if m.Role == llm.Assistant {
+			err = e.assistant(m)
+		} else {
+			err = e.said(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	e.close(']')
+	e.stored(messages)
+	return nil
+}
+
+// instructions returns the text of a first message that may go there: the vendor wants some
+// input besides.
+func instructions(messages []llm.Message) (string, bool) {
+	if len(messages) < 2 || messages[0].Role != llm.System || len(messages[0].Parts) != 1 {
+		return "", false
+	}
+	text, ok := messages[0].Parts[0].(*llm.Text)
+	if !ok || text.Text == "" {
+		return "", false
+	}
+	return text.Text, slices.ContainsFunc(messages[1:], func(m llm.Message) bool { return !isEmpty(&m) })
+}
+
+// isEmpty reports whether nothing of a message will be written.
+func isEmpty(m *llm.Message) bool {
+	return !slices.ContainsFunc(m.Parts, func(p llm.Part) bool {
+		switch p := p.(type) {
+		case *llm.Text:
+			return p.Text != ""
+		case *llm.Thinking:
+			return false
+		default:
+			return true
+		}
+	})
+}
+
+// index learns which calls have which results, so that results can be put where they belong.
+func (e *encoder) index(messages []llm.Message) {
+	for i := range messages {
+		for _, p := range messages[i].Parts {
+			switch p := p.(type) {
+			case *llm.ToolCall:
+				if e.calls == nil {
+					e.calls = make(map[string]call)
+				}
+				e.calls[p.ID] = call{custom: e.isCustom(p.Name)}
+			case *llm.ToolResult:
+				if e.results == nil {
+					e.results = make(map[string]*llm.ToolResult)
+					e.told = make(map[string]bool)
+				}
+				e.results[p.ID] = p
+			}
+		}
+	}
+}
+
+func (e *encoder) isCustom(name string) bool {
+	t := e.r.ToolNamed(name)
+	return t != nil && t.Kind == llm.Custom
+}
+
+func (e *encoder) noteCache(p llm.Part) {
+	switch p := p.(type) {
+	case *llm.Text:
+		e.lost.addIf(p.Cache != nil, lostCache)
+	case *llm.Media:
+		e.lost.addIf(p.Cache != nil, lostCache)
+	case *llm.ToolCall:
+		e.lost.addIf(p.Cache != nil, lostCache)
+	case *llm.ToolResult:
+		e.lost.addIf(p.Cache != nil, lostCache)
+	}
+}
+
+// turn writes the message items of one message: what is neither a call nor a result.
+type turn struct {
+	e    *encoder
+	role llm.Role
+	open bool
+}
+
+// content begins a part of the message's content.
+func (t *turn) content() {
+	if !t.open {
+		t.open = true
+		t.e.open('{')
+		t.e.plain("type", "message")
+		t.e.plain("role", string(t.role))
+		t.e.name("content")
+		t.e.open('[')
+	}
+}
+
+func (t *turn) end() {
+	if t.open {
+		t.open = false
+		t.e.b = append(t.e.b, "]}"...)
+	}
+}
+
+// said writes a message of anyone but the assistant.
+func (e *encoder) said(m *llm.Message) error {
+	t := turn{e: e, role: m.Role}
+	for _, p := range m.Parts {
+		e.noteCache(p)
+		var err error
+		switch p := p.(type) {
+		case *llm.Text, *llm.Media:
+			err = t.input(p)
+		case *llm.Refusal:
+			err = t.input(&llm.Text{Text: p.Text})
+		case *llm.ToolResult:
+			err = t.result(p)
+		case *llm.Thinking:
+			e.lost.add(lostThinking)
+		case *llm.ToolCall:
+			t.end()
+			e.call(p)
+		case *llm.Opaque:
+			t.end()
+			err = e.opaque(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t.end()
+	return e.resultsOf(m)
+}
+
+// input writes a text or a medium as a part of the message.
+func (t *turn) input(p llm.Part) error {
+	if text, ok := p.(*llm.Text); ok && text.Text == "" {
+		return nil
+	}
+	t.content()
+	return t.e.inputPart(p)
+}
+
+// result leaves a result to the call that it belongs to. One without a call is refused by
+// the vendor, so it is told as words of the user's, unless the call may be in an earlier
+// response.
+func (t *turn) result(r *llm.ToolResult) error {
+	e := t.e
+	if _, known := e.calls[r.ID]; known || e.told[r.ID] {
+		return nil
+	}
+	if e.r.PreviousResponseID != "" {
+		t.end()
+		return e.result(r.ID)
+	}
+	e.told[r.ID] = true
+	name := r.Name
+	if name == "" {
+		name = r.ID
+	}
+	if err := t.input(&llm.Text{Text: "Result of the tool " + name + ":"}); err != nil {
+		return err
+	}
+	for _, p := range e.results[r.ID].Content {
+		e.noteCache(p)
+		if _, ok := p.(*llm.Opaque); ok {
+			return unsupported("the content of a tool's result that only another format knows")
+		}
+		if err := t.input(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assistant writes a turn of the assistant's, and after it what its calls have brought.
+func (e *encoder) assistant(m *llm.Message) error {
+	t := turn{e: e, role: llm.Assistant}
+	for i, p := range m.Parts {
+		e.noteCache(p)
+		switch p := p.(type) {
+		case *llm.Text:
+			if p.Text != "" {
+				t.content()
+				e.open('{')
+				e.plain("type", "output_text")
+				e.text("text", p.Text)
+				e.close('}')
+			}
+		case *llm.Refusal:
+			t.content()
+			e.open('{')
+			e.plain("type", "refusal")
+			e.text("refusal", p.Text)
+			e.close('}')
+		case *llm.Thinking:
+			t.end()
+			e.thinking(p, m.Parts[i+1:])
+		case *llm.ToolCall:
+			t.end()
+			e.call(p)
+		case *llm.Opaque:
+			t.end()
+			if err := e.opaque(p); err != nil {
+				return err
+			}
+		case *llm.Media:
+			return unsupported("a medium among the assistant's words")
+		}
+	}
+	t.end()
+	return e.resultsOf(m)
+}
+
+// resultsOf writes what the calls of a message have brought.
+func (e *encoder) resultsOf(m *llm.Message) error {
+	for _, p := range m.Parts {
+		if c, ok := p.(*llm.ToolCall); ok {
+			if err := e.result(c.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// thinking writes a thought of this vendor's. The vendor refuses one that leads to nothing.
+func (e *encoder) thinking(t *llm.Thinking, following []llm.Part) {
+	if t.Signature == "" || t.Origin != llm.Responses || isEmpty(&llm.Message{Parts: following}) {
+		e.lost.add(lostThinking)
+		return
+	}
+	e.open('{')
+	e.plain("type", "reasoning")
+	if t.ID != "" {
+		e.text("id", t.ID)
+	}
+	e.name("summary")
+	e.open('[')
+	if t.Text != "" {
+		e.open('{')
+		e.plain("type", "summary_text")
+		e.text("text", t.Text)
+		e.close('}')
+	}
+	e.close(']')
+	e.text("encrypted_content", t.Signature)
+	e.close('}')
+}
+
+func (e *encoder) call(c *llm.ToolCall) {
+	e.open('{')
+	if e.calls[c.ID].custom {
+		e.plain("type", "custom_tool_call")
+		e.text("input", unwrapInput(c.Arguments))
+	} else {
+		e.plain("type", "function_call")
+		arguments := c.Arguments
+		if arguments == "" {
+			arguments = "{}"
+		}
+		e.text("arguments", arguments)
+	}
+	e.plain("call_id", llm.SafeID(c.ID, maxIDBytes))
+	e.plain("name", llm.SafeID(c.Name, maxNameBytes))
+	e.close('}')
+}
+
+// result writes the result of a call, once; a call may have none.
+func (e *encoder) result(id string) error {
+	r := e.results[id]
+	if r == nil || e.told[id] {
+		return nil
+	}
+	e.told[id] = true
+	e.lost.addIf(r.Failed, lostFailed)
+	e.open('{')
+	if e.calls[id].custom {
+		e.plain("type", "custom_tool_call_output")
+	} else {
+		e.plain("type", "function_call_output")
+	}
+	e.plain("call_id", llm.SafeID(id, maxIDBytes))
+	if err := e.resultContent(r); err != nil {
+		return err
+	}
+	e.close('}')
+	return nil
+}
+
+func (e *encoder) resultContent(r *llm.ToolResult) error {
+	content := slices.DeleteFunc(slices.Clone(r.Content), func(p llm.Part) bool {
+		text, ok := p.(*llm.Text)
+		return ok && text.Text == ""
+	})
+	for _, p := range content {
+		e.noteCache(p)
+	}
+	if len(content) == 0 {
+		e.plain("output", "")
+		return nil
+	}
+	if text, ok := content[0].(*llm.Text); ok && len(content) == 1 {
+		e.text("output", text.Text)
+		return nil
+	}
+	e.name("output")
+	e.open('[')
+	for _, p := range content {
+		if o, ok := p.(*llm.Opaque); ok && o.Origin == llm.Responses {
+			e.next()
+			e.b = append(e.b, o.Raw...)
+			continue
+		}
+		if m, ok := p.(*llm.Media); ok && m.Kind == llm.Audio {
+			return unsupported("a sound in a tool's result")
+		}
+		if err := e.inputPart(p); err != nil {
+			return err
+		}
+	}
+	e.close(']')
+	return nil
+}
+
+// opaque writes an item that only this format knows. What is no item, but a member of the
+// body, is written later: see stored.
+func (e *encoder) opaque(o *llm.Opaque) error {
+	if o.Origin != llm.Responses {
+		return unsupported("a " + opaqueType(o) + " of the format " + string(o.Origin))
+	}
+	if !isItem(o) {
+		return nil
+	}
+	e.next()
+	e.b = append(e.b, o.Raw...)
+	return nil
+}
+
+// opaqueType is what a part calls itself, for an error.
+func opaqueType(o *llm.Opaque) string {
+	if kind := gjson.GetBytes(o.Raw, "type"); kind.Type == gjson.String {
+		return "part of the type " + llm.SafeID(kind.Str, maxNameBytes)
+	}
+	return "part"
+}
+
+func isItem(o *llm.Opaque) bool { return gjson.GetBytes(o.Raw, "type").Exists() }
+
+// stored writes what the request refers to and the vendor has, as members of the body.
+func (e *encoder) stored(messages []llm.Message) {
+	for i := range messages {
+		for _, p := range messages[i].Parts {
+			o, ok := p.(*llm.Opaque)
+			if !ok || isItem(o) {
+				continue
+			}
+			w := jsonwalk.Walk{JSON: o.Raw}
+			w.Enter('{')
+			w.Members(func(name, value []byte) {
+				e.literal(string(name), string(value))
+			})
+		}
+	}
+}
