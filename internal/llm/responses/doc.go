@@ -9,8 +9,12 @@
 // it is known whether the answer was cut short in it.
 package responses
 
+import "github.com/understudyhq/understudy/internal/llm"
+
 // Codec is the wire format openai-responses. It has no state.
 type Codec struct{}
+
+var _ llm.Codec = Codec{}
 
 // encryptedContent is the word in a request's include that asks for reasoning to keep.
 const encryptedContent = "reasoning.encrypted_content"
