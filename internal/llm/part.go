@@ -69,6 +69,9 @@ type (
 	Opaque struct {
 		Origin Format
 		Raw    json.RawMessage
+		// Needed says what the part is if the answer depends on it; empty = it does not. A
+		// request that holds a needed one cannot be said in another format: see CheckNeeded.
+		Needed string
 	}
 )
 
