@@ -100,11 +100,11 @@ func (Codec) DecodeRequest(raw []byte) (*llm.Request, error) {
 			return nil, err
 		}
 	}
-	d.stored("conversation", b.Conversation)
-	d.stored("prompt", b.Prompt)
 	if b.Instructions != "" {
 		d.add(llm.System, &llm.Text{Text: b.Instructions})
 	}
+	d.stored("conversation", b.Conversation, "a conversation that its vendor keeps")
+	d.stored("prompt", b.Prompt, "a prompt that its vendor keeps")
 	if err := d.input(b.Input); err != nil {
 		return nil, err
 	}
@@ -118,12 +118,12 @@ func (Codec) DecodeRequest(raw []byte) (*llm.Request, error) {
 
 // stored keeps what a request refers to and the vendor alone has: no answer could do
 // without it.
-func (d *decoder) stored(name string, raw jsontext.Value) {
+func (d *decoder) stored(name string, raw jsontext.Value, what string) {
 	if len(raw) == 0 || raw.Kind() == 'n' {
 		return
 	}
 	whole := append([]byte(`{"`+name+`":`), raw...)
-	d.add(llm.User, &llm.Opaque{Origin: llm.Responses, Raw: append(whole, '}')})
+	d.add(llm.User, &llm.Opaque{Origin: llm.Responses, Raw: append(whole, '}'), Needed: what})
 }
 
 func (d *decoder) reasoning(w reasoning) {

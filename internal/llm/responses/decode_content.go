@@ -1,14 +1,13 @@
 package responses
 
 import (
-	"encoding/base64"
-	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // content is a text, or parts.
@@ -111,7 +110,10 @@ func (d *decoder) content(c content, path string, role llm.Role) ([]llm.Part, er
 			return nil, err
 		}
 		if made == nil {
-			made = &llm.Opaque{Origin: llm.Responses, Raw: d.rawPart(p, path, role)}
+			made = &llm.Opaque{
+				Origin: llm.Responses, Raw: d.rawPart(p, path, role),
+				Needed: "content of the type " + llm.SafeID(p.Type, maxNameBytes),
+			}
 		}
 		parts = append(parts, made)
 	}
@@ -182,7 +184,7 @@ func (p *part) image() *llm.Media {
 		m.FileID, m.Origin = p.FileID, llm.Responses
 		return m
 	}
-	if mime, data, ok := dataURL(string(p.ImageURL)); ok {
+	if mime, data, ok := wire.DataURL(string(p.ImageURL)); ok {
 		m.MIME, m.Data = mime, data
 	} else {
 		m.URL = string(p.ImageURL)
@@ -195,7 +197,7 @@ func (p *part) file(path string) (*llm.Media, error) {
 	switch {
 	case p.FileData != "":
 		var ok bool
-		if m.MIME, m.Data, ok = dataURL(p.FileData); !ok {
+		if m.MIME, m.Data, ok = wire.DataURL(p.FileData); !ok {
 			m.Data = p.FileData
 		}
 	case p.FileURL != "":
@@ -206,25 +208,4 @@ func (p *part) file(path string) (*llm.Media, error) {
 		return nil, &llm.DecodeError{Path: path, Reason: "a file without file_data, file_url and file_id"}
 	}
 	return m, nil
-}
-
-// dataURL takes a data URL apart. data is base64, whatever it was in the URL.
-func dataURL(s string) (mime, data string, ok bool) {
-	rest, ok := strings.CutPrefix(s, "data:")
-	if !ok {
-		return "", "", false
-	}
-	head, data, ok := strings.Cut(rest, ",")
-	if !ok || data == "" {
-		return "", "", false
-	}
-	mime, _, _ = strings.Cut(head, ";")
-	if strings.HasSuffix(head, ";base64") {
-		return strings.Clone(mime), strings.Clone(data), true
-	}
-	plain, err := url.PathUnescape(data)
-	if err != nil {
-		return "", "", false
-	}
-	return mime, base64.StdEncoding.EncodeToString([]byte(plain)), true
 }

@@ -40,6 +40,8 @@ type item struct {
 	Summary   content        `json:"summary"`
 	Encrypted string         `json:"encrypted_content"`
 	Tools     []tool         `json:"tools"`
+	Result    string         `json:"result"` // an image in base64
+	Format    string         `json:"output_format"`
 
 	from, to int64 // where it lies in the body
 }
@@ -110,6 +112,12 @@ func (d *decoder) item(it *item, path string) error {
 				return err
 			}
 		}
+	case "image_generation_call":
+		if it.Result == "" {
+			d.opaque(it)
+			return nil
+		}
+		d.assistant(&llm.Media{Kind: llm.Image, MIME: pictureMIME(it.Format), Data: it.Result})
 	case "web_search_call":
 		d.unsaid("input[].web_search_call", "what was found is in the words that follow")
 	case "configuration_update":
@@ -122,7 +130,10 @@ func (d *decoder) item(it *item, path string) error {
 
 // opaque keeps an item that only this format knows, as whoever's it is.
 func (d *decoder) opaque(it *item) {
-	part := &llm.Opaque{Origin: llm.Responses, Raw: d.raw(it.from, it.to)}
+	part := &llm.Opaque{
+		Origin: llm.Responses, Raw: d.raw(it.from, it.to),
+		Needed: "an input item of the type " + llm.SafeID(it.Type, maxNameBytes),
+	}
 	if strings.HasSuffix(it.Type, "_call") {
 		d.assistant(part)
 		return
@@ -166,7 +177,7 @@ func (d *decoder) call(it *item, path string) error {
 		return &llm.DecodeError{Path: path + ".name", Reason: "missing"}
 	}
 	if it.Type == "custom_tool_call" {
-		call.Arguments = wrapInput(asText(it.Input))
+		call.Arguments = wire.WrapInput(asText(it.Input))
 	} else {
 		call.Arguments = asText(it.Arguments)
 	}

@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // encoder makes a body of the canonical form.
 type encoder struct {
-	writer
+	wire.Writer
 	r      *llm.Request
 	target llm.Target
 	lost   losses
@@ -35,9 +36,12 @@ const minTokens = 16
 // A call without a result is sent as it is, and refused by the vendor: what the tool brought
 // is not to be invented.
 func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []llm.Loss, error) {
-	e := encoder{writer: writer{slices.Grow(dst, size(r))}, r: r, target: t}
-	e.b = append(e.b, '{')
-	e.text("model", r.Model)
+	if err := r.CheckNeeded(llm.Responses); err != nil {
+		return dst, nil, err
+	}
+	e := encoder{Writer: wire.Writer{B: slices.Grow(dst, size(r))}, r: r, target: t}
+	e.B = append(e.B, '{')
+	e.Text("model", r.Model)
 	if err := e.messages(); err != nil {
 		return dst, nil, err
 	}
@@ -50,8 +54,8 @@ func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []
 	e.reasoning()
 	e.sampling()
 	e.rest()
-	e.close('}')
-	return e.b, e.lost.list(), nil
+	e.Close('}')
+	return e.B, e.lost.list(), nil
 }
 
 // size is about how long the body becomes.
@@ -100,31 +104,31 @@ func (e *encoder) output() error {
 	if o.Kind == "" && o.Verbosity == "" {
 		return nil
 	}
-	e.name("text")
-	e.open('{')
+	e.Name("text")
+	e.Open('{')
 	switch o.Kind {
 	case llm.OutputText:
-		e.literal("format", `{"type":"text"}`)
+		e.Literal("format", `{"type":"text"}`)
 	case llm.OutputJSON:
-		e.literal("format", `{"type":"json_object"}`)
+		e.Literal("format", `{"type":"json_object"}`)
 	case llm.OutputSchema:
-		e.name("format")
-		e.open('{')
-		e.plain("type", "json_schema")
-		e.text("name", schemaName(o.Name))
+		e.Name("format")
+		e.Open('{')
+		e.Plain("type", "json_schema")
+		e.Text("name", schemaName(o.Name))
 		if o.Description != "" {
-			e.text("description", o.Description)
+			e.Text("description", o.Description)
 		}
-		e.raw("schema", o.Schema)
+		e.Raw("schema", o.Schema)
 		if o.Strict != nil {
-			e.bool("strict", *o.Strict)
+			e.Bool("strict", *o.Strict)
 		}
-		e.close('}')
+		e.Close('}')
 	}
 	if o.Verbosity != "" {
-		e.text("verbosity", o.Verbosity)
+		e.Text("verbosity", o.Verbosity)
 	}
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -155,15 +159,15 @@ func (e *encoder) reasoning() {
 	if level == "" && summary == "" {
 		return
 	}
-	e.name("reasoning")
-	e.open('{')
+	e.Name("reasoning")
+	e.Open('{')
 	if level != "" {
-		e.text("effort", string(level))
+		e.Text("effort", string(level))
 	}
 	if summary != "" && summary != "none" {
-		e.text("summary", summary)
+		e.Text("summary", summary)
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 func (e *encoder) sampling() {
@@ -174,13 +178,13 @@ func (e *encoder) sampling() {
 			n = minTokens
 			e.lost.add(lostMaxTokens)
 		}
-		e.int("max_output_tokens", n)
+		e.Int("max_output_tokens", n)
 	}
 	if s.Temperature != nil {
-		e.float("temperature", *s.Temperature)
+		e.Float("temperature", *s.Temperature)
 	}
 	if s.TopP != nil {
-		e.float("top_p", *s.TopP)
+		e.Float("top_p", *s.TopP)
 	}
 	e.lost.addIf(s.TopK != nil, lostTopK)
 	e.lost.addIf(s.FrequencyPenalty != nil, lostFrequency)
@@ -195,24 +199,24 @@ func (e *encoder) sampling() {
 func (e *encoder) rest() {
 	r := e.r
 	if include := e.include(); len(include) > 0 {
-		e.texts("include", include)
+		e.Texts("include", include)
 	}
-	e.bool("store", r.Store != nil && *r.Store)
+	e.Bool("store", r.Store != nil && *r.Store)
 	if r.PreviousResponseID != "" {
-		e.text("previous_response_id", r.PreviousResponseID)
+		e.Text("previous_response_id", r.PreviousResponseID)
 	}
 	if r.UserID != "" {
-		e.text("safety_identifier", shortName("user_", r.UserID))
+		e.Text("safety_identifier", shortName("user_", r.UserID))
 	}
 	if r.CacheKey != "" {
-		e.text("prompt_cache_key", shortName("key_", r.CacheKey))
+		e.Text("prompt_cache_key", shortName("key_", r.CacheKey))
 	}
 	e.metadata()
 	e.tier()
 	e.lost.addIf(len(r.Safety) > 0, lostSafety)
 	e.lost.addIf(r.Cache != nil, lostCache)
 	if r.Stream {
-		e.bool("stream", true)
+		e.Bool("stream", true)
 	}
 }
 
@@ -248,22 +252,22 @@ func (e *encoder) metadata() {
 	if len(names) == 0 {
 		return
 	}
-	e.name("metadata")
-	e.open('{')
+	e.Name("metadata")
+	e.Open('{')
 	for _, name := range names {
-		e.next()
-		e.b = appendMember(e.b, name, e.r.Metadata[name])
+		e.Next()
+		e.B = wire.AppendMember(e.B, name, e.r.Metadata[name])
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 func (e *encoder) tier() {
 	switch tier := e.r.ServiceTier; tier {
 	case "":
 	case "auto", "default", "flex", "scale", "priority":
-		e.plain("service_tier", tier)
+		e.Plain("service_tier", tier)
 	case "standard_only", "standard": // Anthropic's
-		e.plain("service_tier", "default")
+		e.Plain("service_tier", "default")
 	default:
 		e.lost.add(lostTier)
 	}

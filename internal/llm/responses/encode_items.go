@@ -7,20 +7,21 @@ import (
 
 	"github.com/understudyhq/understudy/internal/jsonwalk"
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // messages writes instructions and input.
 func (e *encoder) messages() error {
 	messages := e.r.Messages
 	if text, ok := instructions(messages); ok {
-		e.text("instructions", text)
+		e.Text("instructions", text)
 		e.noteCache(messages[0].Parts[0])
 		e.lost.addIf(messages[0].Name != "", lostName)
 		messages = messages[1:]
 	}
 	e.index(messages)
-	e.name("input")
-	e.open('[')
+	e.Name("input")
+	e.Open('[')
 	for i := range messages {
 		m := &messages[i]
 		e.lost.addIf(m.Name != "", lostName)
@@ -34,7 +35,7 @@ func (e *encoder) messages() error {
 			return err
 		}
 	}
-	e.close(']')
+	e.Close(']')
 	e.stored(messages)
 	return nil
 }
@@ -116,18 +117,18 @@ type turn struct {
 func (t *turn) content() {
 	if !t.open {
 		t.open = true
-		t.e.open('{')
-		t.e.plain("type", "message")
-		t.e.plain("role", string(t.role))
-		t.e.name("content")
-		t.e.open('[')
+		t.e.Open('{')
+		t.e.Plain("type", "message")
+		t.e.Plain("role", string(t.role))
+		t.e.Name("content")
+		t.e.Open('[')
 	}
 }
 
 func (t *turn) end() {
 	if t.open {
 		t.open = false
-		t.e.b = append(t.e.b, "]}"...)
+		t.e.B = append(t.e.B, "]}"...)
 	}
 }
 
@@ -151,7 +152,7 @@ func (e *encoder) said(m *llm.Message) error {
 			e.call(p)
 		case *llm.Opaque:
 			t.end()
-			err = e.opaque(p)
+			e.opaque(p)
 		}
 		if err != nil {
 			return err
@@ -193,7 +194,8 @@ func (t *turn) result(r *llm.ToolResult) error {
 	for _, p := range e.results[r.ID].Content {
 		e.noteCache(p)
 		if _, ok := p.(*llm.Opaque); ok {
-			return unsupported("the content of a tool's result that only another format knows")
+			e.lost.add(lostOpaque)
+			continue
 		}
 		if err := t.input(p); err != nil {
 			return err
@@ -211,17 +213,17 @@ func (e *encoder) assistant(m *llm.Message) error {
 		case *llm.Text:
 			if p.Text != "" {
 				t.content()
-				e.open('{')
-				e.plain("type", "output_text")
-				e.text("text", p.Text)
-				e.close('}')
+				e.Open('{')
+				e.Plain("type", "output_text")
+				e.Text("text", p.Text)
+				e.Close('}')
 			}
 		case *llm.Refusal:
 			t.content()
-			e.open('{')
-			e.plain("type", "refusal")
-			e.text("refusal", p.Text)
-			e.close('}')
+			e.Open('{')
+			e.Plain("type", "refusal")
+			e.Text("refusal", p.Text)
+			e.Close('}')
 		case *llm.Thinking:
 			t.end()
 			e.thinking(p, m.Parts[i+1:])
@@ -230,11 +232,14 @@ func (e *encoder) assistant(m *llm.Message) error {
 			e.call(p)
 		case *llm.Opaque:
 			t.end()
-			if err := e.opaque(p); err != nil {
-				return err
-			}
+			e.opaque(p)
 		case *llm.Media:
-			return unsupported("a medium among the assistant's words")
+			t.end()
+			if p.Kind != llm.Image || p.Data == "" {
+				return unsupported(article(p.Kind) + " among the assistant's words")
+			}
+			e.lost.addIf(p.Name != "", lostMediaName)
+			pictureItem(&e.Writer, p)
 		}
 	}
 	t.end()
@@ -259,40 +264,40 @@ func (e *encoder) thinking(t *llm.Thinking, following []llm.Part) {
 		e.lost.add(lostThinking)
 		return
 	}
-	e.open('{')
-	e.plain("type", "reasoning")
+	e.Open('{')
+	e.Plain("type", "reasoning")
 	if t.ID != "" {
-		e.text("id", t.ID)
+		e.Text("id", t.ID)
 	}
-	e.name("summary")
-	e.open('[')
+	e.Name("summary")
+	e.Open('[')
 	if t.Text != "" {
-		e.open('{')
-		e.plain("type", "summary_text")
-		e.text("text", t.Text)
-		e.close('}')
+		e.Open('{')
+		e.Plain("type", "summary_text")
+		e.Text("text", t.Text)
+		e.Close('}')
 	}
-	e.close(']')
-	e.text("encrypted_content", t.Signature)
-	e.close('}')
+	e.Close(']')
+	e.Text("encrypted_content", t.Signature)
+	e.Close('}')
 }
 
 func (e *encoder) call(c *llm.ToolCall) {
-	e.open('{')
+	e.Open('{')
 	if e.calls[c.ID].custom {
-		e.plain("type", "custom_tool_call")
-		e.text("input", unwrapInput(c.Arguments))
+		e.Plain("type", "custom_tool_call")
+		e.Text("input", wire.UnwrapInput(c.Arguments))
 	} else {
-		e.plain("type", "function_call")
+		e.Plain("type", "function_call")
 		arguments := c.Arguments
 		if arguments == "" {
 			arguments = "{}"
 		}
-		e.text("arguments", arguments)
+		e.Text("arguments", arguments)
 	}
-	e.plain("call_id", llm.SafeID(c.ID, maxIDBytes))
-	e.plain("name", llm.SafeID(c.Name, maxNameBytes))
-	e.close('}')
+	e.Plain("call_id", llm.SafeID(c.ID, maxIDBytes))
+	e.Plain("name", llm.SafeID(c.Name, maxNameBytes))
+	e.Close('}')
 }
 
 // result writes the result of a call, once; a call may have none.
@@ -303,17 +308,17 @@ func (e *encoder) result(id string) error {
 	}
 	e.told[id] = true
 	e.lost.addIf(r.Failed, lostFailed)
-	e.open('{')
+	e.Open('{')
 	if e.calls[id].custom {
-		e.plain("type", "custom_tool_call_output")
+		e.Plain("type", "custom_tool_call_output")
 	} else {
-		e.plain("type", "function_call_output")
+		e.Plain("type", "function_call_output")
 	}
-	e.plain("call_id", llm.SafeID(id, maxIDBytes))
+	e.Plain("call_id", llm.SafeID(id, maxIDBytes))
 	if err := e.resultContent(r); err != nil {
 		return err
 	}
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -326,19 +331,18 @@ func (e *encoder) resultContent(r *llm.ToolResult) error {
 		e.noteCache(p)
 	}
 	if len(content) == 0 {
-		e.plain("output", "")
+		e.Plain("output", "")
 		return nil
 	}
 	if text, ok := content[0].(*llm.Text); ok && len(content) == 1 {
-		e.text("output", text.Text)
+		e.Text("output", text.Text)
 		return nil
 	}
-	e.name("output")
-	e.open('[')
+	e.Name("output")
+	e.Open('[')
 	for _, p := range content {
-		if o, ok := p.(*llm.Opaque); ok && o.Origin == llm.Responses {
-			e.next()
-			e.b = append(e.b, o.Raw...)
+		if o, ok := p.(*llm.Opaque); ok {
+			e.opaque(o)
 			continue
 		}
 		if m, ok := p.(*llm.Media); ok && m.Kind == llm.Audio {
@@ -348,30 +352,20 @@ func (e *encoder) resultContent(r *llm.ToolResult) error {
 			return err
 		}
 	}
-	e.close(']')
+	e.Close(']')
 	return nil
 }
 
-// opaque writes an item that only this format knows. What is no item, but a member of the
-// body, is written later: see stored.
-func (e *encoder) opaque(o *llm.Opaque) error {
-	if o.Origin != llm.Responses {
-		return unsupported("a " + opaqueType(o) + " of the format " + string(o.Origin))
+// opaque writes an item that only this format knows; nothing depends on another format's:
+// see CheckNeeded. What is no item, but a member of the body, is written by stored.
+func (e *encoder) opaque(o *llm.Opaque) {
+	switch {
+	case o.Origin != llm.Responses:
+		e.lost.add(lostOpaque)
+	case isItem(o):
+		e.Next()
+		e.B = append(e.B, o.Raw...)
 	}
-	if !isItem(o) {
-		return nil
-	}
-	e.next()
-	e.b = append(e.b, o.Raw...)
-	return nil
-}
-
-// opaqueType is what a part calls itself, for an error.
-func opaqueType(o *llm.Opaque) string {
-	if kind := gjson.GetBytes(o.Raw, "type"); kind.Type == gjson.String {
-		return "part of the type " + llm.SafeID(kind.Str, maxNameBytes)
-	}
-	return "part"
 }
 
 func isItem(o *llm.Opaque) bool { return gjson.GetBytes(o.Raw, "type").Exists() }
@@ -381,13 +375,13 @@ func (e *encoder) stored(messages []llm.Message) {
 	for i := range messages {
 		for _, p := range messages[i].Parts {
 			o, ok := p.(*llm.Opaque)
-			if !ok || isItem(o) {
+			if !ok || o.Origin != llm.Responses || isItem(o) {
 				continue
 			}
 			w := jsonwalk.Walk{JSON: o.Raw}
 			w.Enter('{')
 			w.Members(func(name, value []byte) {
-				e.literal(string(name), string(value))
+				e.Literal(string(name), string(value))
 			})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // inputPart writes a text or a medium as the API takes it from anyone but the assistant.
@@ -11,19 +12,17 @@ func (e *encoder) inputPart(p llm.Part) error {
 	switch p := p.(type) {
 	case *llm.Text:
 		e.inputText(p.Text)
-		return nil
 	case *llm.Media:
 		return e.media(p)
-	default:
-		return unsupported("the content of a tool's result that only another format knows")
 	}
+	return nil
 }
 
 func (e *encoder) inputText(text string) {
-	e.open('{')
-	e.plain("type", "input_text")
-	e.text("text", text)
-	e.close('}')
+	e.Open('{')
+	e.Plain("type", "input_text")
+	e.Text("text", text)
+	e.Close('}')
 }
 
 func (e *encoder) media(m *llm.Media) error {
@@ -62,20 +61,31 @@ func article(k llm.MediaKind) string {
 
 func (e *encoder) image(m *llm.Media) {
 	e.lost.addIf(m.Name != "", lostMediaName)
-	e.open('{')
-	e.plain("type", "input_image")
+	e.Open('{')
+	e.Plain("type", "input_image")
 	switch {
 	case m.FileID != "":
-		e.text("file_id", m.FileID)
+		e.Text("file_id", m.FileID)
 	case m.URL != "":
-		e.text("image_url", m.URL)
+		e.Text("image_url", m.URL)
 	default:
 		e.dataURL("image_url", m, "image/png")
 	}
 	if m.Detail != "" {
-		e.text("detail", m.Detail)
+		e.Text("detail", m.Detail)
 	}
-	e.close('}')
+	e.Close('}')
+}
+
+// pictureItem writes an image that the assistant has made.
+func pictureItem(w *wire.Writer, m *llm.Media) {
+	w.Open('{')
+	w.Plain("type", "image_generation_call")
+	w.Plain("id", llm.NewID("ig_", m.Data))
+	w.Plain("status", completed)
+	w.Text("result", m.Data)
+	w.Plain("output_format", pictureFormat(m.MIME))
+	w.Close('}')
 }
 
 func (e *encoder) file(m *llm.Media) {
@@ -88,26 +98,26 @@ func (e *encoder) file(m *llm.Media) {
 		e.inputText(text)
 		return
 	}
-	e.open('{')
-	e.plain("type", "input_file")
+	e.Open('{')
+	e.Plain("type", "input_file")
 	if m.Name != "" {
-		e.text("filename", m.Name)
+		e.Text("filename", m.Name)
 	}
 	switch {
 	case m.FileID != "":
-		e.text("file_id", m.FileID)
+		e.Text("file_id", m.FileID)
 	case m.URL != "":
-		e.text("file_url", m.URL)
+		e.Text("file_url", m.URL)
 	default:
 		if m.Name == "" { // the vendor demands one, and tells the kind of file from it
-			e.plain("filename", "document"+extension(m.MIME))
+			e.Plain("filename", "document"+extension(m.MIME))
 		}
 		e.dataURL("file_data", m, "application/pdf")
 	}
 	if m.Detail == "low" || m.Detail == "high" || m.Detail == "auto" {
-		e.text("detail", m.Detail)
+		e.Text("detail", m.Detail)
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 // extension is the end of a file's name.
@@ -133,25 +143,9 @@ func extension(mime string) string {
 func (e *encoder) dataURL(name string, m *llm.Media, usual string) {
 	mime := m.MIME
 	if mime == "" {
-		mime = sniff(m.Data, usual)
+		mime = wire.Sniff(m.Data, usual)
 	}
-	e.text(name, "data:"+mime+";base64,"+m.Data)
-}
-
-// sniff tells what the first bytes of data, in base64, are the beginning of.
-func sniff(data, usual string) string {
-	for _, known := range [...]struct{ begin, mime string }{
-		{"iVBORw0K", "image/png"},
-		{"/9j/", "image/jpeg"},
-		{"R0lGOD", "image/gif"},
-		{"UklGR", "image/webp"},
-		{"JVBERi", "application/pdf"},
-	} {
-		if strings.HasPrefix(data, known.begin) {
-			return known.mime
-		}
-	}
-	return usual
+	e.Text(name, "data:"+mime+";base64,"+m.Data)
 }
 
 func (e *encoder) audio(m *llm.Media) error {
@@ -166,13 +160,13 @@ func (e *encoder) audio(m *llm.Media) error {
 	if m.Data == "" || format == "" {
 		return unsupported("a sound that is not given as the data of a WAV or MP3")
 	}
-	e.open('{')
-	e.plain("type", "input_audio")
-	e.name("input_audio")
-	e.open('{')
-	e.text("data", m.Data)
-	e.plain("format", format)
-	e.close('}')
-	e.close('}')
+	e.Open('{')
+	e.Plain("type", "input_audio")
+	e.Name("input_audio")
+	e.Open('{')
+	e.Text("data", m.Data)
+	e.Plain("format", format)
+	e.Close('}')
+	e.Close('}')
 	return nil
 }

@@ -2,48 +2,29 @@ package responses
 
 import (
 	"bytes"
-	"encoding/json"
 
 	"github.com/understudyhq/understudy/internal/jsonwalk"
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
-// Input returns the member input of a request's body as raw JSON, nil if it has none. body
-// must be a JSON object. What is returned is a part of body.
-func Input(body []byte) json.RawMessage {
-	var input []byte
-	w := jsonwalk.Walk{JSON: body}
-	if !w.Enter('{') {
-		return nil
-	}
-	w.Members(func(name, value []byte) {
-		if string(name) == "input" {
-			input = value
-		}
-	})
-	return input
-}
-
-// AppendItems returns an input with an answer's items behind it: what a later request that
-// names this answer as its previous one continues from. input is that of the request, as
-// Input returns it: a string, an array or nothing. The result is a JSON array that shares no
-// memory with input.
+// AppendItems returns what an answer adds to its conversation: the items of its request's
+// input and, behind them, its own, as JSON values with commas between them, without
+// brackets. input is the request's own, raw: a string, an array or nothing. The result shares
+// no memory with it.
 //
 // The items are as a client would send them back: without the ids that the answer gave them,
 // which mean nothing to anybody else, and with every signature, marked for its origin,
 // whether the client wanted to see it or not. Tools have the names and kinds that r's
 // request gave them. An answer that broke off adds what came before.
 func AppendItems(input []byte, a *llm.Answer, r llm.Reply) []byte {
-	w := writer{make([]byte, 0, len(input)+answerSize(a)+64)}
-	w.b = appendInput(append(w.b, '['), input)
+	w := wire.Writer{B: make([]byte, 0, len(input)+partsSize(a.Parts)+64)}
+	w.B = appendInput(w.B, input)
 	for i, p := range a.Parts {
 		appendAnswerPart(&w, p, i, r.Request)
 	}
-	w.close(']')
-	return w.b
+	return w.B
 }
-
-func answerSize(a *llm.Answer) int { return partsSize(a.Parts) }
 
 // appendInput appends the items of an input, without brackets; a string is one item.
 func appendInput(dst, input []byte) []byte {
@@ -62,7 +43,7 @@ func appendInput(dst, input []byte) []byte {
 	}
 }
 
-func appendAnswerPart(w *writer, p llm.Part, index int, r *llm.Request) {
+func appendAnswerPart(w *wire.Writer, p llm.Part, index int, r *llm.Request) {
 	switch p := p.(type) {
 	case *llm.Text:
 		if p.Text != "" {
@@ -72,95 +53,92 @@ func appendAnswerPart(w *writer, p llm.Part, index int, r *llm.Request) {
 		assistantItem(w, "refusal", "refusal", p.Text)
 	case *llm.Thinking:
 		thinkingItem(w, p)
+	case *llm.Media:
+		if p.Kind == llm.Image && p.Data != "" {
+			pictureItem(w, p)
+		}
 	case *llm.ToolCall:
 		o := (&reply{Reply: llm.Reply{Request: r}}).item(llm.Event{Part: llm.ToolCallPart, ID: p.ID, Name: p.Name}, index)
 		o.text = []byte(p.Arguments)
 		switch {
 		case o.kind == custom:
-			o.text = []byte(unwrapInput(p.Arguments))
+			o.text = []byte(wire.UnwrapInput(p.Arguments))
 		case len(o.text) == 0:
 			o.text = []byte("{}")
 		}
-		w.open('{')
+		w.Open('{')
 		o.call(w, completed)
-		w.close('}')
+		w.Close('}')
 	}
 }
 
-func assistantItem(w *writer, kind, member, text string) {
-	w.open('{')
-	w.plain("type", "message")
-	w.plain("role", "assistant")
-	w.name("content")
-	w.open('[')
-	w.open('{')
-	w.plain("type", kind)
-	w.text(member, text)
-	w.close('}')
-	w.close(']')
-	w.close('}')
+func assistantItem(w *wire.Writer, kind, member, text string) {
+	w.Open('{')
+	w.Plain("type", "message")
+	w.Plain("role", "assistant")
+	w.Name("content")
+	w.Open('[')
+	w.Open('{')
+	w.Plain("type", kind)
+	w.Text(member, text)
+	w.Close('}')
+	w.Close(']')
+	w.Close('}')
 }
 
-func thinkingItem(w *writer, t *llm.Thinking) {
+func thinkingItem(w *wire.Writer, t *llm.Thinking) {
 	if t.Text == "" && t.Signature == "" {
 		return
 	}
-	w.open('{')
-	w.plain("type", "reasoning")
-	w.name("summary")
-	w.open('[')
+	w.Open('{')
+	w.Plain("type", "reasoning")
+	w.Name("summary")
+	w.Open('[')
 	if t.Text != "" {
-		w.open('{')
-		w.plain("type", "summary_text")
-		w.text("text", t.Text)
-		w.close('}')
+		w.Open('{')
+		w.Plain("type", "summary_text")
+		w.Text("text", t.Text)
+		w.Close('}')
 	}
-	w.close(']')
+	w.Close(']')
 	if t.Signature != "" {
-		w.text("encrypted_content", mark(t.Signature, t.Origin, t.Redacted))
+		w.Text("encrypted_content", mark(t.Signature, t.Origin, t.Redacted))
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 // WithHistory returns a request's body whose input begins with the items of earlier turns,
-// as AppendItems returned them (empty = none), and which names no previous response any
-// more. Everything else in it is as it was. body is not changed. Its errors are
-// *llm.DecodeError: the body or its input is not what the format wants.
+// as AppendItems returns them, those of several turns with commas between them, and which
+// names no previous response any more. Everything else in it is as it was. body is not
+// changed. Its errors are *llm.DecodeError: the body or its input is not what the format
+// wants.
 func WithHistory(body, items []byte) ([]byte, error) {
 	w := jsonwalk.Walk{JSON: body}
 	if !w.Enter('{') {
 		return nil, &llm.DecodeError{Reason: "a JSON object is expected"}
 	}
-	items = bytes.TrimSpace(items)
-	if len(items) > 0 && (items[0] != '[' || len(items) < 2) {
-		return nil, &llm.DecodeError{Path: "previous_response_id", Reason: "its items are no array"}
-	}
-	input := bytes.TrimSpace(Input(body))
-	if len(input) > 0 && input[0] != '[' && input[0] != '"' && !bytes.Equal(input, []byte("null")) {
-		return nil, &llm.DecodeError{Path: "input", Reason: "neither a string nor an array"}
-	}
-	out := writer{make([]byte, 0, len(body)+len(items)+96)}
-	out.b = append(out.b, '{')
+	var input []byte
+	out := wire.Writer{B: make([]byte, 0, len(body)+len(items)+96)}
+	out.B = append(out.B, '{')
 	w.Members(func(name, value []byte) {
 		switch string(name) {
-		case "input", "previous_response_id":
+		case "input":
+			input = value
+		case "previous_response_id":
 		default:
-			out.next()
-			out.b = append(append(append(out.b, '"'), name...), '"', ':')
-			out.b = append(out.b, value...)
+			out.Literal(string(name), string(value))
 		}
 	})
-	out.name("input")
-	out.b = append(out.b, '[')
-	out.b = appendInput(out.b, items)
-	before := len(out.b)
-	if before > 0 && out.b[before-1] != '[' {
-		out.b = append(out.b, ',')
+	if len(input) > 0 && input[0] != '[' && input[0] != '"' && input[0] != 'n' {
+		return nil, &llm.DecodeError{Path: "input", Reason: "neither a string nor an array"}
 	}
-	with := appendInput(out.b, input)
-	if len(with) == len(out.b) { // there is nothing to add
-		with = with[:before]
+	out.Name("input")
+	out.B = append(out.B, '[')
+	out.B = append(out.B, bytes.TrimSpace(items)...)
+	if own := appendInput(nil, input); len(own) > 0 {
+		out.Next()
+		out.B = append(out.B, own...)
 	}
-	out.b = append(with, "]}"...)
-	return out.b, nil
+	out.B = append(out.B, "]}"...)
+	return out.B, nil
 }

@@ -13,6 +13,7 @@ const (
 	lostFailed
 	lostMediaName
 	lostMediaText
+	lostOpaque
 	lostMetadata
 	lostAudio
 	lostBudget
@@ -39,6 +40,7 @@ var table = [...]llm.Loss{
 	lostFailed:      {Path: "messages.tool_result.failed", Reason: "a tool's output does not say whether it failed"},
 	lostMediaName:   {Path: "messages.media.name", Reason: "only documents have names"},
 	lostMediaText:   {Path: "messages.media.text", Reason: "a document given as text is sent as text"},
+	lostOpaque:      {Path: "messages.opaque", Reason: "a part that only another format knows, and nothing depends on"},
 	lostMetadata:    {Path: "metadata", Reason: "the vendor takes 16 entries, with names of 64 and values of 512 characters"},
 	lostAudio:       {Path: "output.audio", Reason: "answers are not spoken"},
 	lostBudget:      {Path: "reasoning.budget", Reason: "said as the lowest level that is enough"},

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // output is an item of an answer in the making.
@@ -101,85 +102,85 @@ func (r *reply) itemID(prefix string, index int) string {
 // append appends the item. The text of a function call is its arguments as they are: what
 // is missing was added before.
 func (o *output) append(dst []byte, status string) []byte {
-	w := writer{append(dst, '{')}
-	w.plain("id", o.id)
+	w := wire.Writer{B: append(dst, '{')}
+	w.Plain("id", o.id)
 	switch o.kind {
 	case words, refusal:
-		w.plain("type", "message")
-		w.plain("status", status)
-		w.plain("role", "assistant")
-		w.name("content")
-		w.b = append(w.b, '[')
+		w.Plain("type", "message")
+		w.Plain("status", status)
+		w.Plain("role", "assistant")
+		w.Name("content")
+		w.B = append(w.B, '[')
 		if status != inProgress {
-			w.b = o.content(w.b, string(o.text))
+			w.B = o.content(w.B, string(o.text))
 		}
-		w.b = append(w.b, ']')
+		w.B = append(w.B, ']')
 	case thought:
-		w.plain("type", "reasoning")
-		w.name("summary")
-		w.b = append(w.b, '[')
+		w.Plain("type", "reasoning")
+		w.Name("summary")
+		w.B = append(w.B, '[')
 		if len(o.text) > 0 && status != inProgress {
-			w.b = o.content(w.b, string(o.text))
+			w.B = o.content(w.B, string(o.text))
 		}
-		w.b = append(w.b, ']')
+		w.B = append(w.B, ']')
 		if o.encrypted != "" && status != inProgress {
-			w.text("encrypted_content", o.encrypted)
+			w.Text("encrypted_content", o.encrypted)
 		}
 	case function, custom:
 		o.call(&w, status)
 	case picture:
-		w.plain("type", "image_generation_call")
-		w.plain("status", status)
+		w.Plain("type", "image_generation_call")
+		w.Plain("status", status)
 		if status == inProgress {
-			w.null("result")
+			w.Null("result")
 		} else {
-			w.text("result", o.media.Data)
-			w.plain("output_format", pictureFormat(o.media.MIME))
+			w.Text("result", o.media.Data)
+			w.Plain("output_format", pictureFormat(o.media.MIME))
 		}
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
-func (o *output) call(w *writer, status string) {
+func (o *output) call(w *wire.Writer, status string) {
 	text := string(o.text)
 	if status == inProgress {
 		text = ""
 	}
 	if o.kind == custom {
-		w.plain("type", "custom_tool_call")
-		w.plain("status", status)
-		w.text("input", text)
+		w.Plain("type", "custom_tool_call")
+		w.Plain("status", status)
+		w.Text("input", text)
 	} else {
-		w.plain("type", "function_call")
-		w.plain("status", status)
-		w.text("arguments", text)
+		w.Plain("type", "function_call")
+		w.Plain("status", status)
+		w.Text("arguments", text)
 	}
-	w.text("call_id", o.callID)
-	w.text("name", o.name)
+	w.Text("call_id", o.callID)
+	w.Text("name", o.name)
 	if o.namespace != "" {
-		w.text("namespace", o.namespace)
+		w.Text("namespace", o.namespace)
 	}
 }
 
 // content appends a part of a message's content or of a summary, with a text.
 func (o *output) content(dst []byte, text string) []byte {
-	w := writer{append(dst, '{')}
+	w := wire.Writer{B: append(dst, '{')}
 	switch o.kind {
 	case refusal:
-		w.plain("type", "refusal")
-		w.text("refusal", text)
+		w.Plain("type", "refusal")
+		w.Text("refusal", text)
 	case thought:
-		w.plain("type", "summary_text")
-		w.text("text", text)
+		w.Plain("type", "summary_text")
+		w.Text("text", text)
 	default:
-		w.plain("type", "output_text")
-		w.literal("annotations", "[]")
-		w.literal("logprobs", "[]")
-		w.text("text", text)
+		w.Plain("type", "output_text")
+		w.Literal("annotations", "[]")
+		w.Literal("logprobs", "[]")
+		w.Text("text", text)
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
 // pictureFormat is a MIME type in the word of the vendor's image tool.

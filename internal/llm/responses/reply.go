@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // reply is what all the objects and items of one answer have in common.
@@ -59,41 +60,41 @@ type state struct {
 
 // response appends the object that stands for the whole answer; output is its items.
 func (r *reply) response(dst, output []byte, s state) []byte {
-	w := writer{dst}
-	w.b = append(w.b, '{')
-	w.plain("id", r.id)
-	w.plain("object", "response")
+	w := wire.Writer{B: dst}
+	w.B = append(w.B, '{')
+	w.Plain("id", r.id)
+	w.Plain("object", "response")
 	created := int64(0)
 	if !r.CreatedAt.IsZero() {
 		created = r.CreatedAt.Unix()
 	}
-	w.int("created_at", created)
-	w.plain("status", s.status)
-	w.name("error")
+	w.Int("created_at", created)
+	w.Plain("status", s.status)
+	w.Name("error")
 	if s.failure == nil {
-		w.b = append(w.b, "null"...)
+		w.B = append(w.B, "null"...)
 	} else {
-		w.b = append(w.b, '{')
-		w.text("code", errorCode(s.failure))
-		w.text("message", s.failure.Message)
-		w.close('}')
+		w.B = append(w.B, '{')
+		w.Text("code", errorCode(s.failure))
+		w.Text("message", s.failure.Message)
+		w.Close('}')
 	}
-	w.name("incomplete_details")
+	w.Name("incomplete_details")
 	if s.incomplete == "" {
-		w.b = append(w.b, "null"...)
+		w.B = append(w.B, "null"...)
 	} else {
-		w.b = append(w.b, `{"reason":"`+s.incomplete+`"}`...)
+		w.B = append(w.B, `{"reason":"`+s.incomplete+`"}`...)
 	}
-	w.text("model", r.model)
-	w.name("output")
-	w.b = append(w.b, '[')
-	w.b = append(w.b, output...)
-	w.b = append(w.b, ']', ',')
-	w.b = append(w.b, r.echo...)
-	w.name("usage")
-	w.b = appendUsage(w.b, s.usage)
-	w.close('}')
-	return w.b
+	w.Text("model", r.model)
+	w.Name("output")
+	w.B = append(w.B, '[')
+	w.B = append(w.B, output...)
+	w.B = append(w.B, ']', ',')
+	w.B = append(w.B, r.echo...)
+	w.Name("usage")
+	w.B = appendUsage(w.B, s.usage)
+	w.Close('}')
+	return w.B
 }
 
 // appendUsage appends usage in this format's sums: as in the canonical form, what is part of
@@ -102,69 +103,69 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	if u == nil {
 		return append(dst, "null"...)
 	}
-	w := writer{append(dst, '{')}
-	w.int("input_tokens", u.Input)
-	w.name("input_tokens_details")
-	w.b = append(w.b, '{')
-	w.int("cached_tokens", u.CacheRead)
-	w.int("cache_write_tokens", u.CacheWrite)
-	w.close('}')
-	w.int("output_tokens", u.Output)
-	w.name("output_tokens_details")
-	w.b = append(w.b, '{')
-	w.int("reasoning_tokens", u.Reasoning)
-	w.close('}')
-	w.int("total_tokens", u.Total())
-	w.close('}')
-	return w.b
+	w := wire.Writer{B: append(dst, '{')}
+	w.Int("input_tokens", u.Input)
+	w.Name("input_tokens_details")
+	w.B = append(w.B, '{')
+	w.Int("cached_tokens", u.CacheRead)
+	w.Int("cache_write_tokens", u.CacheWrite)
+	w.Close('}')
+	w.Int("output_tokens", u.Output)
+	w.Name("output_tokens_details")
+	w.B = append(w.B, '{')
+	w.Int("reasoning_tokens", u.Reasoning)
+	w.Close('}')
+	w.Int("total_tokens", u.Total())
+	w.Close('}')
+	return w.B
 }
 
 // echoed returns the members of a response that repeat the request, on one line.
 func (r *reply) echoed() []byte {
 	q := r.Request
-	w := writer{make([]byte, 0, 1024)}
-	w.b = append(w.b, '{')
-	w.bool("background", false)
+	w := wire.Writer{B: make([]byte, 0, 1024)}
+	w.B = append(w.B, '{')
+	w.Bool("background", false)
 	text, _ := instructions(q.Messages)
-	w.textOrNull("instructions", text)
+	w.TextOrNull("instructions", text)
 	intOrNull(&w, "max_output_tokens", q.MaxTokens)
-	w.null("max_tool_calls")
-	w.bool("parallel_tool_calls", q.Parallel == nil || *q.Parallel)
-	w.textOrNull("previous_response_id", q.PreviousResponseID)
-	w.textOrNull("prompt_cache_key", q.CacheKey)
-	w.name("reasoning")
-	w.b = append(w.b, '{')
-	w.textOrNull("effort", string(q.Reasoning.AsLevel()))
-	w.textOrNull("summary", q.Reasoning.Summary)
-	w.close('}')
-	w.textOrNull("safety_identifier", q.UserID)
+	w.Null("max_tool_calls")
+	w.Bool("parallel_tool_calls", q.Parallel == nil || *q.Parallel)
+	w.TextOrNull("previous_response_id", q.PreviousResponseID)
+	w.TextOrNull("prompt_cache_key", q.CacheKey)
+	w.Name("reasoning")
+	w.B = append(w.B, '{')
+	w.TextOrNull("effort", string(q.Reasoning.AsLevel()))
+	w.TextOrNull("summary", q.Reasoning.Summary)
+	w.Close('}')
+	w.TextOrNull("safety_identifier", q.UserID)
 	tier := q.ServiceTier
 	if tier == "" {
 		tier = "default"
 	}
-	w.text("service_tier", tier)
-	w.bool("store", q.Store == nil || *q.Store)
+	w.Text("service_tier", tier)
+	w.Bool("store", q.Store == nil || *q.Store)
 	floatOr(&w, "temperature", q.Sampling.Temperature)
 	echoFormat(&w, &q.Output)
 	echoTools(&w, q)
-	w.int("top_logprobs", valueOr(q.Sampling.TopLogProbs, 0))
+	w.Int("top_logprobs", valueOr(q.Sampling.TopLogProbs, 0))
 	floatOr(&w, "top_p", q.Sampling.TopP)
-	w.plain("truncation", "disabled")
-	w.null("user")
-	w.name("metadata")
-	w.b = append(w.b, '{')
+	w.Plain("truncation", "disabled")
+	w.Null("user")
+	w.Name("metadata")
+	w.B = append(w.B, '{')
 	names := make([]string, 0, len(q.Metadata))
 	for name := range q.Metadata {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		w.next()
-		w.b = appendMember(w.b, name, q.Metadata[name])
+		w.Next()
+		w.B = wire.AppendMember(w.B, name, q.Metadata[name])
 	}
-	w.close('}')
-	w.close('}')
-	return bytes.TrimSuffix(bytes.TrimPrefix(oneLine(w.b), []byte("{")), []byte("}"))
+	w.Close('}')
+	w.Close('}')
+	return bytes.TrimSuffix(bytes.TrimPrefix(oneLine(w.B), []byte("{")), []byte("}"))
 }
 
 // oneLine takes the blanks out of JSON that a client may have written over many lines: an
@@ -187,63 +188,63 @@ func valueOr(v *int64, otherwise int64) int64 {
 	return *v
 }
 
-func intOrNull(w *writer, name string, v *int64) {
+func intOrNull(w *wire.Writer, name string, v *int64) {
 	if v == nil {
-		w.null(name)
+		w.Null(name)
 		return
 	}
-	w.int(name, *v)
+	w.Int(name, *v)
 }
 
 // floatOr writes a setting whose default is 1.
-func floatOr(w *writer, name string, v *float64) {
+func floatOr(w *wire.Writer, name string, v *float64) {
 	if v == nil {
-		w.literal(name, "1")
+		w.Literal(name, "1")
 		return
 	}
-	w.float(name, *v)
+	w.Float(name, *v)
 }
 
-func echoFormat(w *writer, o *llm.Output) {
-	w.name("text")
-	w.open('{')
+func echoFormat(w *wire.Writer, o *llm.Output) {
+	w.Name("text")
+	w.Open('{')
 	switch o.Kind {
 	case llm.OutputJSON:
-		w.literal("format", `{"type":"json_object"}`)
+		w.Literal("format", `{"type":"json_object"}`)
 	case llm.OutputSchema:
-		w.name("format")
-		w.open('{')
-		w.plain("type", "json_schema")
-		w.text("name", o.Name)
-		w.textOrNull("description", o.Description)
-		w.raw("schema", o.Schema)
-		w.bool("strict", o.Strict != nil && *o.Strict)
-		w.close('}')
+		w.Name("format")
+		w.Open('{')
+		w.Plain("type", "json_schema")
+		w.Text("name", o.Name)
+		w.TextOrNull("description", o.Description)
+		w.Raw("schema", o.Schema)
+		w.Bool("strict", o.Strict != nil && *o.Strict)
+		w.Close('}')
 	default:
-		w.literal("format", `{"type":"text"}`)
+		w.Literal("format", `{"type":"text"}`)
 	}
 	verbosity := o.Verbosity
 	if verbosity == "" {
 		verbosity = "medium"
 	}
-	w.text("verbosity", verbosity)
-	w.close('}')
+	w.Text("verbosity", verbosity)
+	w.Close('}')
 }
 
-func echoTools(w *writer, q *llm.Request) {
-	e := encoder{writer: *w, r: q}
+func echoTools(w *wire.Writer, q *llm.Request) {
+	e := encoder{Writer: *w, r: q}
 	if c := &q.Choice; c.Mode == llm.ChoiceDefault && len(c.Allowed) == 0 {
-		e.plain("tool_choice", "auto")
+		e.Plain("tool_choice", "auto")
 	} else {
 		e.choice()
 	}
-	e.name("tools")
-	e.open('[')
+	e.Name("tools")
+	e.Open('[')
 	for i := 0; i < len(q.Tools); {
 		i += e.echoTool(q.Tools[i:])
 	}
-	e.close(']')
-	*w = e.writer
+	e.Close(']')
+	*w = e.Writer
 }
 
 // echoTool writes a tool as the client has defined it; tools of one namespace that follow
@@ -254,41 +255,41 @@ func (e *encoder) echoTool(tools []llm.Tool) int {
 		e.echoOne(t, t.Name)
 		return 1
 	}
-	e.open('{')
-	e.plain("type", "namespace")
-	e.text("name", t.Namespace)
-	e.plain("description", "")
-	e.name("tools")
-	e.open('[')
+	e.Open('{')
+	e.Plain("type", "namespace")
+	e.Text("name", t.Namespace)
+	e.Plain("description", "")
+	e.Name("tools")
+	e.Open('[')
 	n := 0
 	for n < len(tools) && tools[n].Namespace == t.Namespace {
 		e.echoOne(&tools[n], ownName(&tools[n]))
 		n++
 	}
-	e.close(']')
-	e.close('}')
+	e.Close(']')
+	e.Close('}')
 	return n
 }
 
 func (e *encoder) echoOne(t *llm.Tool, name string) {
 	if t.Kind != llm.Function {
 		if len(t.Raw) > 0 {
-			e.next()
-			e.b = append(e.b, t.Raw...)
+			e.Next()
+			e.B = append(e.B, t.Raw...)
 		}
 		return
 	}
-	e.open('{')
-	e.plain("type", "function")
-	e.text("name", name)
-	e.textOrNull("description", t.Description)
-	e.raw("parameters", t.Schema)
+	e.Open('{')
+	e.Plain("type", "function")
+	e.Text("name", name)
+	e.TextOrNull("description", t.Description)
+	e.Raw("parameters", t.Schema)
 	if t.Strict == nil {
-		e.null("strict")
+		e.Null("strict")
 	} else {
-		e.bool("strict", *t.Strict)
+		e.Bool("strict", *t.Strict)
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 // errorCode is a failure's word out of those that the format knows.

@@ -23,7 +23,7 @@ type streamEncoder struct {
 	item   output
 	begun  bool // there is an item in the making
 	shown  bool // its first event has been written
-	custom unwrapper
+	custom wire.Unwrapper
 	stem   []byte // the members that its deltas share
 	piece  []byte // of a custom tool's input
 	items  []byte // what is finished, as JSON

@@ -12,7 +12,7 @@ func (s *streamEncoder) show(dst []byte) []byte {
 		return dst
 	}
 	s.shown = true
-	s.custom = unwrapper{}
+	s.custom = wire.Unwrapper{}
 	if s.quiet {
 		return dst
 	}
@@ -81,7 +81,7 @@ func (s *streamEncoder) delta(dst []byte, text string) []byte {
 
 // customDelta takes a piece of the arguments that a custom tool's text is wrapped in.
 func (s *streamEncoder) customDelta(dst []byte, piece string) []byte {
-	s.piece = s.custom.write(s.piece[:0], piece)
+	s.piece = s.custom.Write(s.piece[:0], piece)
 	return s.customText(dst)
 }
 
@@ -100,7 +100,7 @@ func (s *streamEncoder) customText(dst []byte) []byte {
 func (s *streamEncoder) close(dst []byte, status string) []byte {
 	switch {
 	case s.item.kind == custom:
-		s.piece = s.custom.close(s.piece[:0])
+		s.piece = s.custom.Close(s.piece[:0])
 		dst = s.customText(dst)
 	case s.item.kind == function && len(s.item.text) == 0 && status == completed:
 		dst = s.delta(dst, "{}") // clients parse it

@@ -224,7 +224,7 @@ func (s *streamDecoder) callStart(out []llm.Event, it *itemState) []llm.Event {
 	start := &out[len(out)-1]
 	start.ID, start.Name = c.id, c.name
 	if c.custom {
-		out = append(out, llm.Event{Kind: llm.Delta, Index: part.index, Text: inputHead + `"`})
+		out = append(out, llm.Event{Kind: llm.Delta, Index: part.index, Text: wire.InputHead + `"`})
 	}
 	held := string(c.held)
 	c.held = nil
