@@ -79,6 +79,8 @@ func (d *decoder) tool1(t *tool, namespace, path string) error {
 		t.Name = "web_search"
 	case t.Type == "":
 		return &llm.DecodeError{Path: path + ".type", Reason: "missing"}
+	case t.Type == "namespace":
+		return &llm.DecodeError{Path: path, Reason: "a namespace inside another"}
 	default:
 		made.Kind, made.Raw, made.Origin = llm.Builtin, d.raw(t.from, t.to), llm.Responses
 		t.Name = builtinName(t.Type, t.Server)

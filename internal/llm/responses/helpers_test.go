@@ -242,3 +242,12 @@ func indent(t *testing.T, body []byte) string {
 	require.NoError(t, json.Indent(&b, body, "", "  "), string(body))
 	return b.String() + "\n"
 }
+
+// quoted is a text as JSON.
+func quoted(text string) []byte {
+	b, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -40,7 +40,7 @@ const (
 
 // item makes the item of a part that begins. index is where it stands in the output.
 func (r *reply) item(e llm.Event, index int) output {
-	o := output{kind: kindOf(e), redacted: e.Redacted}
+	o := output{kind: kindOf(e), redacted: e.Redacted, media: e.Media}
 	switch o.kind {
 	case words, refusal:
 		o.id = r.itemID("msg_", index)
@@ -48,7 +48,6 @@ func (r *reply) item(e llm.Event, index int) output {
 		o.id = r.itemID("rs_", index)
 	case picture:
 		o.id = r.itemID("ig_", index)
-		o.media = e.Media
 	case function:
 		o.callID = e.ID
 		if o.callID == "" {

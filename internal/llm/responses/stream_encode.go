@@ -20,9 +20,13 @@ type streamEncoder struct {
 	count int64 // of events, and so the next sequence number
 	index int   // of the item in the making
 
+	part    outputKind // of the part in progress
+	fresh   llm.Event  // how it began
+	waiting bool       // it is no item yet
+	deaf    bool       // nothing can be added to it
+
 	item   output
 	begun  bool // there is an item in the making
-	shown  bool // its first event has been written
 	custom wire.Unwrapper
 	stem   []byte // the members that its deltas share
 	piece  []byte // of a custom tool's input
@@ -68,22 +72,13 @@ func (s *streamEncoder) step(dst []byte, e *llm.Event) []byte {
 			dst = s.whole(dst, name, state{status: inProgress})
 		}
 	case llm.PartStart:
-		dst = s.finish(dst, completed)
-		s.item, s.begun, s.shown = s.reply.item(*e, s.index), true, false
-		switch s.item.kind {
-		case thought: // may come to nothing
-		case nothing:
-			s.begun = false
-		default:
-			dst = s.show(dst)
-		}
-		if s.item.kind == words && e.Media != nil {
-			dst = s.delta(dst, e.Media.URL)
-		}
+		dst = s.partStart(dst, e)
 	case llm.Delta:
-		dst = s.delta(dst, e.Text)
+		if !s.deaf {
+			dst = s.delta(s.show(dst), e.Text)
+		}
 	case llm.Signed:
-		if s.begun && s.item.kind == thought && s.wantsEncrypted() {
+		if s.part == thought && s.wantsEncrypted() {
 			dst = s.show(dst)
 			s.item.encrypted = mark(e.Text, e.Origin, s.item.redacted)
 		}
@@ -94,20 +89,33 @@ func (s *streamEncoder) step(dst []byte, e *llm.Event) []byte {
 	return dst
 }
 
+// partStart takes note of a part. It becomes an item when there is something to show.
+func (s *streamEncoder) partStart(dst []byte, e *llm.Event) []byte {
+	s.part = kindOf(*e)
+	s.fresh, s.waiting = *e, s.part != nothing
+	s.deaf = e.Media != nil // it has come whole
+	switch {
+	case s.part == words && e.Media != nil:
+		return s.delta(s.show(dst), e.Media.URL)
+	case s.part == function, s.part == picture:
+		return s.show(dst)
+	default:
+		return dst
+	}
+}
+
 // finish ends the item in the making.
 func (s *streamEncoder) finish(dst []byte, status string) []byte {
 	if !s.begun {
 		return dst
 	}
-	if s.shown {
-		dst = s.close(dst, status)
-		if len(s.items) > 0 {
-			s.items = append(s.items, ',')
-		}
-		s.items = s.item.append(s.items, status)
-		s.index++
+	dst = s.close(dst, status)
+	if len(s.items) > 0 {
+		s.items = append(s.items, ',')
 	}
-	s.begun, s.shown = false, false
+	s.items = s.item.append(s.items, status)
+	s.index++
+	s.begun = false
 	return dst
 }
 
@@ -129,7 +137,7 @@ func (s *streamEncoder) end(dst []byte, e *llm.Event) []byte {
 		st.status, itemStatus = failed, incomplete
 		st.failure = &llm.Failure{Message: "The model's output made no sense to its vendor."}
 	}
-	if st.usage == nil && st.status != failed { // clients read the counts unasked
+	if st.usage == nil && e.Kind == llm.Finish { // clients read the counts unasked
 		st.usage = &llm.Usage{}
 	}
 	dst = s.finish(dst, itemStatus)

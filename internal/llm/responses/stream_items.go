@@ -6,12 +6,15 @@ import (
 	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
-// show writes the first events of the item in the making, if that has not been done.
+// show makes the part in progress an item and writes its first events, if that has not been
+// done. The item before ends: the answer was not cut short in it.
 func (s *streamEncoder) show(dst []byte) []byte {
-	if s.shown {
+	if !s.waiting {
 		return dst
 	}
-	s.shown = true
+	dst = s.finish(dst, completed)
+	s.item = s.reply.item(s.fresh, s.index)
+	s.begun, s.waiting = true, false
 	s.custom = wire.Unwrapper{}
 	if s.quiet {
 		return dst
@@ -55,7 +58,6 @@ func (s *streamEncoder) delta(dst []byte, text string) []byte {
 	if s.item.kind == custom {
 		return s.customDelta(dst, text)
 	}
-	dst = s.show(dst)
 	first := len(s.item.text) == 0
 	s.item.text = append(s.item.text, text...)
 	if s.quiet {
