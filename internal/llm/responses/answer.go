@@ -1,23 +1,18 @@
 package responses
 
 import (
-	"strconv"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/understudyhq/understudy/internal/llm"
 	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // response is the object that stands for an answer, as far as it is needed.
 type response struct {
-	ID         word      `json:"id"`
-	Model      word      `json:"model"`
-	Status     word      `json:"status"`
+	ID         wire.Word `json:"id"`
+	Model      wire.Word `json:"model"`
+	Status     wire.Word `json:"status"`
 	Error      errorBody `json:"error"`
 	Incomplete struct {
-		Reason word `json:"reason"`
+		Reason wire.Word `json:"reason"`
 	} `json:"incomplete_details"`
 	Output []outItem `json:"output"`
 	Usage  *usage    `json:"usage"`
@@ -25,68 +20,38 @@ type response struct {
 
 // outItem is an output item of any type; which members count depends on it.
 type outItem struct {
-	Type      word      `json:"type"`
-	ID        word      `json:"id"`
-	CallID    word      `json:"call_id"`
-	Name      word      `json:"name"`
-	Namespace word      `json:"namespace"`
-	Arguments word      `json:"arguments"`
-	Input     word      `json:"input"`
+	Type      wire.Word `json:"type"`
+	ID        wire.Word `json:"id"`
+	CallID    wire.Word `json:"call_id"`
+	Name      wire.Word `json:"name"`
+	Namespace wire.Word `json:"namespace"`
+	Arguments wire.Word `json:"arguments"`
+	Input     wire.Word `json:"input"`
 	Content   []outPart `json:"content"`
 	Summary   []outPart `json:"summary"`
-	Encrypted word      `json:"encrypted_content"`
-	Result    word      `json:"result"` // an image in base64
-	Format    word      `json:"output_format"`
+	Encrypted wire.Word `json:"encrypted_content"`
+	Result    wire.Word `json:"result"` // an image in base64
+	Format    wire.Word `json:"output_format"`
 }
 
 // outPart is a piece of a message, of a summary or of reasoning.
 type outPart struct {
-	Type    word `json:"type"`
-	Text    word `json:"text"`
-	Refusal word `json:"refusal"`
-}
-
-// word is a string as sloppy upstreams send it: null is none, and a number or an object is
-// its JSON.
-type word string
-
-func (w *word) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	switch dec.PeekKind() {
-	case '"', 'n':
-		return json.UnmarshalDecode(dec, (*string)(w))
-	default:
-		raw, err := dec.ReadValue()
-		*w = word(raw)
-		return err
-	}
+	Type    wire.Word `json:"type"`
+	Text    wire.Word `json:"text"`
+	Refusal wire.Word `json:"refusal"`
 }
 
 // usage is what an answer cost.
 type usage struct {
-	Input        count `json:"input_tokens"`
+	Input        wire.Count `json:"input_tokens"`
 	InputDetails struct {
-		Cached     count `json:"cached_tokens"`
-		CacheWrite count `json:"cache_write_tokens"`
+		Cached     wire.Count `json:"cached_tokens"`
+		CacheWrite wire.Count `json:"cache_write_tokens"`
 	} `json:"input_tokens_details"`
-	Output        count `json:"output_tokens"`
+	Output        wire.Count `json:"output_tokens"`
 	OutputDetails struct {
-		Reasoning count `json:"reasoning_tokens"`
+		Reasoning wire.Count `json:"reasoning_tokens"`
 	} `json:"output_tokens_details"`
-}
-
-// count is a number of tokens; what is none is zero.
-type count int64
-
-func (c *count) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	raw, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseFloat(string(raw), 64)
-	if err == nil && n > 0 && n < 1<<53 {
-		*c = count(n)
-	}
-	return nil
 }
 
 func (u *usage) canonical() *llm.Usage {

@@ -64,9 +64,11 @@ type text struct {
 
 // decoder makes the canonical form of a body.
 type decoder struct {
-	body    []byte
+	texts   wire.Texts
 	r       *llm.Request
-	results bool // the last message holds nothing but what tools brought
+	extra   []llm.Tool // those that the input adds
+	results bool       // the last message holds nothing but what tools brought
+	err     error      // of the input
 }
 
 // DecodeRequest reads a client's request.
@@ -75,45 +77,60 @@ func (Codec) DecodeRequest(raw []byte) (*llm.Request, error) {
 		return nil, &llm.DecodeError{Reason: "a JSON object is expected"}
 	}
 	var b body
+	d := decoder{texts: wire.Texts{Body: raw}, r: &llm.Request{}}
+	b.Input.d = &d
 	if err := wire.Decode(raw, &b); err != nil {
 		return nil, err
 	}
-	d := decoder{body: raw, r: &llm.Request{
+	if d.err != nil {
+		return nil, d.err
+	}
+	*d.r = llm.Request{
 		Model: b.Model, Stream: b.Stream, Parallel: b.Parallel, MaxTokens: b.MaxTokens,
+		Messages:    d.r.Messages,
 		Sampling:    llm.Sampling{Temperature: b.Temperature, TopP: b.TopP, TopLogProbs: b.TopLogProbs},
 		UserID:      cmp.Or(b.SafetyIdentifier, b.User),
 		Metadata:    b.Metadata,
 		ServiceTier: b.ServiceTier, CacheKey: b.CacheKey, Store: b.Store,
 		StreamUsage:        b.Stream, // the last event of a stream holds it, asked for or not
 		PreviousResponseID: b.PreviousResponseID, Include: b.Include,
-	}}
+		Unsaid: d.r.Unsaid,
+	}
 	if slices.Contains(b.Include, "message.output_text.logprobs") {
 		wanted := true
 		d.r.Sampling.LogProbs = &wanted
 	}
 	d.reasoning(b.Reasoning)
-	if err := d.text(b.Text); err != nil {
+	if err := d.format(b.Text); err != nil {
 		return nil, err
 	}
 	for i := range b.Tools {
-		if err := d.tool(&b.Tools[i], at("tools", i)); err != nil {
+		if err := d.tool(&d.r.Tools, &b.Tools[i], at("tools", i)); err != nil {
 			return nil, err
 		}
 	}
+	d.r.Tools = append(d.r.Tools, d.extra...)
+	if err := d.choice(&b.ToolChoice); err != nil {
+		return nil, err
+	}
+	d.before(&b)
+	d.rest(b.Rest)
+	return d.r, nil
+}
+
+// before puts in front what comes before the input.
+func (d *decoder) before(b *body) {
+	input := d.r.Messages
+	d.r.Messages = make([]llm.Message, 0, len(input)+1)
 	if b.Instructions != "" {
 		d.add(llm.System, &llm.Text{Text: b.Instructions})
 	}
 	d.stored("conversation", b.Conversation, "a conversation that its vendor keeps")
 	d.stored("prompt", b.Prompt, "a prompt that its vendor keeps")
-	if err := d.input(b.Input); err != nil {
-		return nil, err
+	d.r.Messages = append(d.r.Messages, input...)
+	if len(d.r.Messages) == 0 {
+		d.r.Messages = nil
 	}
-	// After the input, which may add tools.
-	if err := d.choice(&b.ToolChoice); err != nil {
-		return nil, err
-	}
-	d.rest(b.Rest)
-	return d.r, nil
 }
 
 // stored keeps what a request refers to and the vendor alone has: no answer could do
@@ -137,7 +154,7 @@ func (d *decoder) reasoning(w reasoning) {
 	d.unsaidMembers("reasoning.", w.Rest)
 }
 
-func (d *decoder) text(w text) error {
+func (d *decoder) format(w text) error {
 	o := &d.r.Output
 	o.Verbosity = w.Verbosity
 	switch f := w.Format; f.Type {
@@ -214,7 +231,7 @@ func (d *decoder) unsaid(path, reason string) {
 
 // raw returns a copy of an object of the body that ends at to and begins after from.
 func (d *decoder) raw(from, to int64) json.RawMessage {
-	whole := d.body[from:to]
+	whole := d.texts.Body[from:to]
 	if begin := bytes.IndexByte(whole, '{'); begin > 0 {
 		whole = whole[begin:]
 	}

@@ -12,7 +12,7 @@ import (
 
 // content is a text, or parts.
 type content struct {
-	text  string
+	text  wire.Span
 	parts []part
 	odd   bool // neither: only items of types that are not known have such
 }
@@ -20,9 +20,13 @@ type content struct {
 func (c *content) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	switch dec.PeekKind() {
 	case '[':
-		return json.UnmarshalDecode(dec, &c.parts)
+		c.parts = c.parts[:0]
+		return wire.Elements(dec, func(i int) error {
+			c.parts = append(c.parts, part{})
+			return json.UnmarshalDecode(dec, &c.parts[i])
+		})
 	case '"', 'n':
-		return json.UnmarshalDecode(dec, &c.text)
+		return c.text.UnmarshalJSONFrom(dec)
 	default:
 		c.odd = true
 		return dec.SkipValue()
@@ -30,17 +34,17 @@ func (c *content) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // joined returns the texts of a summary or of reasoning as one.
-func (c *content) joined() string {
+func (d *decoder) joined(c *content) string {
 	if len(c.parts) == 0 {
-		return c.text
+		return d.texts.At(c.text)
 	}
 	if len(c.parts) == 1 {
-		return c.parts[0].Text
+		return d.texts.At(c.parts[0].Text.Span)
 	}
 	texts := make([]string, 0, len(c.parts))
 	for i := range c.parts {
-		if c.parts[i].Text != "" {
-			texts = append(texts, c.parts[i].Text)
+		if text := d.texts.At(c.parts[i].Text.Span); text != "" {
+			texts = append(texts, text)
 		}
 	}
 	return strings.Join(texts, paragraphs)
@@ -51,15 +55,15 @@ const paragraphs = "\n\n"
 
 // part is a piece of content of any type; which members count depends on it.
 type part struct {
-	Type     string   `json:"type"`
-	Text     string   `json:"text"`
-	Refusal  string   `json:"refusal"`
-	ImageURL imageURL `json:"image_url"`
-	Detail   string   `json:"detail"`
-	FileID   string   `json:"file_id"`
-	FileData string   `json:"file_data"`
-	FileURL  string   `json:"file_url"`
-	Filename string   `json:"filename"`
+	Type     string        `json:"type"`
+	Text     wire.TextSpan `json:"text"`
+	Refusal  wire.TextSpan `json:"refusal"`
+	ImageURL imageURL      `json:"image_url"`
+	Detail   string        `json:"detail"`
+	FileID   string        `json:"file_id"`
+	FileData string        `json:"file_data"`
+	FileURL  string        `json:"file_url"`
+	Filename string        `json:"filename"`
 	Audio    struct {
 		Data   string `json:"data"`
 		Format string `json:"format"`
@@ -95,12 +99,12 @@ func (u *imageURL) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // content makes the parts of a message or of what a tool brought.
-func (d *decoder) content(c content, path string, role llm.Role) ([]llm.Part, error) {
+func (d *decoder) content(c *content, path string, role llm.Role) ([]llm.Part, error) {
 	if c.odd {
 		return nil, &llm.DecodeError{Path: path, Reason: "neither a string nor an array"}
 	}
-	if c.text != "" {
-		return []llm.Part{&llm.Text{Text: c.text}}, nil
+	if text := d.texts.At(c.text); text != "" {
+		return []llm.Part{&llm.Text{Text: text}}, nil
 	}
 	parts := make([]llm.Part, 0, len(c.parts))
 	for i := range c.parts {
@@ -135,9 +139,9 @@ func (d *decoder) rawPart(p *part, path string, role llm.Role) []byte {
 func (d *decoder) part(p *part, path string) (llm.Part, error) {
 	switch p.Type {
 	case "input_text", "output_text", "text":
-		return &llm.Text{Text: p.Text, Cache: p.cache()}, nil
+		return &llm.Text{Text: d.texts.At(p.Text.Span), Cache: p.cache()}, nil
 	case "refusal":
-		return &llm.Refusal{Text: p.Refusal}, nil
+		return &llm.Refusal{Text: d.texts.At(p.Refusal.Span)}, nil
 	case "input_image":
 		if p.ImageURL == "" && p.FileID == "" {
 			return nil, &llm.DecodeError{Path: path, Reason: "an image without image_url and file_id"}

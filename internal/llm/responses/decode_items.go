@@ -11,39 +11,64 @@ import (
 	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
-// input is a text, or items.
-type input struct {
-	text  string
-	items []item
-}
+// input is a text, or items. Items are taken one by one while they are read: an input is
+// nearly all of a body.
+type input struct{ d *decoder }
 
 func (in *input) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() == '[' {
-		return json.UnmarshalDecode(dec, &in.items)
+	d := in.d
+	d.r.Messages, d.extra, d.results, d.err = nil, nil, false, nil // of several inputs the last counts
+	if dec.PeekKind() != '[' {
+		var text string
+		err := json.UnmarshalDecode(dec, &text)
+		if text != "" {
+			d.add(llm.User, &llm.Text{Text: text})
+		}
+		return err
 	}
-	return json.UnmarshalDecode(dec, &in.text)
+	var it item
+	return wire.Elements(dec, func(i int) error {
+		if d.err != nil {
+			return dec.SkipValue()
+		}
+		it.reset()
+		if err := json.UnmarshalDecode(dec, &it); err != nil {
+			return err
+		}
+		d.err = d.item(&it, at("input", i))
+		return nil
+	})
 }
 
 // item is an item of any type; which members count depends on it.
 type item struct {
-	Type      string         `json:"type"`
-	ID        string         `json:"id"`
-	Role      string         `json:"role"`
-	Phase     string         `json:"phase"`
-	Content   content        `json:"content"`
-	CallID    string         `json:"call_id"`
-	Name      string         `json:"name"`
-	Namespace string         `json:"namespace"`
-	Arguments jsontext.Value `json:"arguments"`
-	Input     jsontext.Value `json:"input"`
-	Output    content        `json:"output"`
-	Summary   content        `json:"summary"`
-	Encrypted string         `json:"encrypted_content"`
-	Tools     []tool         `json:"tools"`
-	Result    string         `json:"result"` // an image in base64
-	Format    string         `json:"output_format"`
+	Type      string    `json:"type"`
+	ID        string    `json:"id"`
+	Role      string    `json:"role"`
+	Phase     string    `json:"phase"`
+	Content   content   `json:"content"`
+	CallID    string    `json:"call_id"`
+	Name      string    `json:"name"`
+	Namespace string    `json:"namespace"`
+	Arguments wire.Span `json:"arguments"`
+	Input     wire.Span `json:"input"`
+	Output    content   `json:"output"`
+	Summary   content   `json:"summary"`
+	Encrypted string    `json:"encrypted_content"`
+	Tools     []tool    `json:"tools"`
+	Result    string    `json:"result"` // an image in base64
+	Format    string    `json:"output_format"`
 
 	from, to int64 // where it lies in the body
+}
+
+// reset makes it as new, but for the memory of its parts.
+func (it *item) reset() {
+	*it = item{
+		Content: content{parts: it.Content.parts[:0]},
+		Output:  content{parts: it.Output.parts[:0]},
+		Summary: content{parts: it.Summary.parts[:0]},
+	}
 }
 
 func (it *item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
@@ -56,18 +81,6 @@ func (it *item) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // at is the path of an element.
 func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
-
-func (d *decoder) input(in input) error {
-	if in.text != "" {
-		d.add(llm.User, &llm.Text{Text: in.text})
-	}
-	for i := range in.items {
-		if err := d.item(&in.items[i], at("input", i)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // add appends a message.
 func (d *decoder) add(role llm.Role, parts ...llm.Part) {
@@ -108,7 +121,7 @@ func (d *decoder) item(it *item, path string) error {
 		d.thinking(it)
 	case "additional_tools":
 		for i := range it.Tools {
-			if err := d.tool(&it.Tools[i], at(path+".tools", i)); err != nil {
+			if err := d.tool(&d.extra, &it.Tools[i], at(path+".tools", i)); err != nil {
 				return err
 			}
 		}
@@ -150,7 +163,7 @@ func (d *decoder) message(it *item, path string) error {
 	default:
 		return &llm.DecodeError{Path: path + ".role", Reason: "an unknown role: " + it.Role}
 	}
-	parts, err := d.content(it.Content, path+".content", role)
+	parts, err := d.content(&it.Content, path+".content", role)
 	if err != nil {
 		return err
 	}
@@ -177,28 +190,12 @@ func (d *decoder) call(it *item, path string) error {
 		return &llm.DecodeError{Path: path + ".name", Reason: "missing"}
 	}
 	if it.Type == "custom_tool_call" {
-		call.Arguments = wire.WrapInput(asText(it.Input))
+		call.Arguments = wire.WrapInput(d.texts.At(it.Input))
 	} else {
-		call.Arguments = asText(it.Arguments)
+		call.Arguments = d.texts.At(it.Arguments)
 	}
 	d.assistant(call)
 	return nil
-}
-
-// asText returns what a string stands for, and of any other value its JSON.
-func asText(raw jsontext.Value) string {
-	switch raw.Kind() {
-	case '"':
-		text, err := jsontext.AppendUnquote(nil, []byte(raw))
-		if err != nil {
-			return strings.ToValidUTF8(string(text), "�")
-		}
-		return string(text)
-	case 'n', 0:
-		return ""
-	default:
-		return string(raw)
-	}
 }
 
 func (d *decoder) output(it *item, path string) error {
@@ -206,18 +203,30 @@ func (d *decoder) output(it *item, path string) error {
 		return &llm.DecodeError{Path: path + ".call_id", Reason: "missing"}
 	}
 	r := &llm.ToolResult{ID: it.CallID, Name: flatten(it.Namespace, it.Name)}
-	if parts, ok := imagesIn(it.Output.text); ok {
-		r.Content = parts
-		d.result(r)
-		return nil
-	}
-	parts, err := d.content(it.Output, path+".output", llm.User)
+	parts, err := d.content(&it.Output, path+".output", llm.User)
 	if err != nil {
 		return err
 	}
 	r.Content = parts
+	if text, ok := onlyText(parts); ok {
+		if found, ok := imagesIn(text); ok {
+			r.Content = found
+		}
+	}
 	d.result(r)
 	return nil
+}
+
+// onlyText returns the text of content that is nothing else.
+func onlyText(parts []llm.Part) (string, bool) {
+	if len(parts) != 1 {
+		return "", false
+	}
+	text, ok := parts[0].(*llm.Text)
+	if !ok {
+		return "", false
+	}
+	return text.Text, true
 }
 
 // imagesIn reads a tool's output that is content in a string: some clients send an image
@@ -226,8 +235,9 @@ func imagesIn(output string) ([]llm.Part, bool) {
 	if !strings.HasPrefix(strings.TrimLeft(output, " \t\r\n"), "[") || !strings.Contains(output, "input_image") {
 		return nil, false
 	}
+	d := decoder{texts: wire.Texts{Body: []byte(output)}}
 	var found []part
-	if wire.Decode([]byte(output), &found) != nil {
+	if wire.Decode(d.texts.Body, &found) != nil {
 		return nil, false
 	}
 	var (
@@ -238,7 +248,7 @@ func imagesIn(output string) ([]llm.Part, bool) {
 		p := &found[i]
 		switch {
 		case p.Type == "input_text" || p.Type == "output_text" || p.Type == "text":
-			parts = append(parts, &llm.Text{Text: p.Text})
+			parts = append(parts, &llm.Text{Text: d.texts.At(p.Text.Span)})
 		case p.Type == "input_image" && p.ImageURL != "":
 			images++
 			parts = append(parts, p.image())
@@ -250,9 +260,9 @@ func imagesIn(output string) ([]llm.Part, bool) {
 }
 
 func (d *decoder) thinking(it *item) {
-	t := &llm.Thinking{ID: it.ID, Text: it.Summary.joined()}
+	t := &llm.Thinking{ID: it.ID, Text: d.joined(&it.Summary)}
 	if t.Text == "" {
-		t.Text = it.Content.joined()
+		t.Text = d.joined(&it.Content)
 	}
 	if it.Encrypted != "" {
 		t.Signature, t.Origin, t.Redacted = unmark(it.Encrypted)

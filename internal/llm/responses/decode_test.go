@@ -52,7 +52,7 @@ func TestDecodeRequest_SaysWhatIsWrong(t *testing.T) {
 		`{"metadata":` + strings.Repeat(`{"a":`, 20000) + `1` + strings.Repeat(`}`, 20001),
 	} {
 		_, err := Codec{}.DecodeRequest([]byte(body))
-		require.IsType(t, &llm.DecodeError{}, err, "nested too deep to be read")
+		require.ErrorAs(t, err, new(*llm.DecodeError), "nested too deep to be read")
 	}
 }
 
@@ -62,6 +62,7 @@ func TestDecodeRequest_TakesWhatClientsSendInStrangeWays(t *testing.T) {
 		`{"role":"user","content":null},
 		{"role":"user","content":[{"type":"text","text":"a"},{"type":"input_image","image_url":{"url":"data:image/svg+xml,%3Csvg%3E"}}]},
 		{"type":"function_call","id":"fc_1","name":"f","arguments":{"a":1}},
+		{"type":"function_call","call_id":"fc_2","name":"f","arguments": [1] },
 		{"type":"function_call_output","call_id":"fc_1","output":null},
 		{"type":"reasoning","summary":[],"encrypted_content":null}],
 		"instructions":null,"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":null}}],
@@ -73,7 +74,7 @@ func TestDecodeRequest_TakesWhatClientsSendInStrangeWays(t *testing.T) {
 			user(say("�")),
 			{Role: llm.User, Parts: []llm.Part{}},
 			user(say("a"), &llm.Media{Kind: llm.Image, MIME: "image/svg+xml", Data: "PHN2Zz4="}),
-			assistant(toolCall("fc_1", "f", `{"a":1}`)),
+			assistant(toolCall("fc_1", "f", `{"a":1}`), toolCall("fc_2", "f", `[1]`)),
 			user(&llm.ToolResult{ID: "fc_1", Content: []llm.Part{}}),
 		},
 		Tools:  []llm.Tool{{Kind: llm.Function, Name: "f", Description: "d"}},
@@ -148,8 +149,10 @@ func TestDecodeRequest_TR59KeepsInstructionsInOrder(t *testing.T) {
 	t.Parallel()
 	r := decodeRequest(t, `{"instructions":"1","input":[{"role":"system","content":"2"},{"role":"user","content":"hi"},{"role":"developer","content":[{"type":"input_text","text":"3"}]}]}`)
 	require.Equal(t, []llm.Message{
-		{Role: llm.System, Parts: []llm.Part{say("1")}}, {Role: llm.System, Parts: []llm.Part{say("2")}},
-		user(say("hi")), {Role: llm.Developer, Parts: []llm.Part{say("3")}},
+		{Role: llm.System, Parts: []llm.Part{say("1")}},
+		{Role: llm.System, Parts: []llm.Part{say("2")}},
+		user(say("hi")),
+		{Role: llm.Developer, Parts: []llm.Part{say("3")}},
 	}, r.Messages)
 }
 
@@ -210,8 +213,10 @@ func TestDecodeRequest_ListsWhatItCannotPlace(t *testing.T) {
 	}
 	r := decodeRequest(t, body+`,"nothing":null}`)
 	require.Equal(t, []llm.Loss{
-		{Path: "background", Reason: "the answer is given at once"}, {Path: "zzz", Reason: "not known"},
-		{Path: "context_management", Reason: "the vendor's own upkeep of long conversations"}, {Path: "moderation", Reason: "the vendor's own checks"},
+		{Path: "background", Reason: "the answer is given at once"},
+		{Path: "zzz", Reason: "not known"},
+		{Path: "context_management", Reason: "the vendor's own upkeep of long conversations"},
+		{Path: "moderation", Reason: "the vendor's own checks"},
 		{Path: strings.Repeat("n", 100), Reason: "not known"},
 	}, r.Unsaid)
 }

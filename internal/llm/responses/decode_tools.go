@@ -37,8 +37,8 @@ func (t *tool) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // isWebSearch reports whether a type of tool is the search of the web, of whatever date.
 func isWebSearch(kind string) bool { return strings.HasPrefix(kind, "web_search") }
 
-// tool adds a definition; those of a namespace come out one by one.
-func (d *decoder) tool(t *tool, path string) error {
+// tool adds a definition to a list; those of a namespace come out one by one.
+func (d *decoder) tool(list *[]llm.Tool, t *tool, path string) error {
 	if t.Type == "namespace" {
 		if t.Name == "" {
 			return &llm.DecodeError{Path: path + ".name", Reason: "missing"}
@@ -47,16 +47,17 @@ func (d *decoder) tool(t *tool, path string) error {
 			d.unsaid("tools[].description", "of a namespace; its tools have their own")
 		}
 		for i := range t.Tools {
-			if err := d.tool1(&t.Tools[i], t.Name, at(path+".tools", i)); err != nil {
+			if err := d.ownTool(list, &t.Tools[i], t.Name, at(path+".tools", i)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return d.tool1(t, "", path)
+	return d.ownTool(list, t, "", path)
 }
 
-func (d *decoder) tool1(t *tool, namespace, path string) error {
+// ownTool adds a definition that is no namespace.
+func (d *decoder) ownTool(list *[]llm.Tool, t *tool, namespace, path string) error {
 	made := llm.Tool{Namespace: namespace, Description: t.Description}
 	switch {
 	case t.Type == "function" || t.Type == "" && (t.Name != "" || t.Function != nil):
@@ -89,7 +90,7 @@ func (d *decoder) tool1(t *tool, namespace, path string) error {
 		return &llm.DecodeError{Path: path + ".name", Reason: "missing"}
 	}
 	made.Name = flatten(namespace, t.Name)
-	d.r.Tools = append(d.r.Tools, made)
+	*list = append(*list, made)
 	return nil
 }
 

@@ -80,7 +80,8 @@ func TestEncodeRequest_LeavesResultsOfStoredCallsAlone(t *testing.T) {
 func TestEncodeRequest_TR34LeavesOutEmptyTexts(t *testing.T) {
 	t.Parallel()
 	body, _ := encodeRequest(t, &llm.Request{Messages: []llm.Message{
-		{Role: llm.System, Parts: []llm.Part{say("")}}, user(say(""), say("a"), say("")), assistant(say("")), user(),
+		{Role: llm.System, Parts: []llm.Part{say("")}},
+		user(say(""), say("a"), say("")), assistant(say("")), user(),
 		assistant(toolCall("1", "f", "")), user(toolResult("1", say(""), say("r"))),
 	}})
 	require.Equal(t, []string{"user: a", "function_call 1", "function_call_output 1"}, items(body))
@@ -113,7 +114,8 @@ func TestEncodeRequest_TR53OmitsWhatBelongsToTools(t *testing.T) {
 func TestEncodeRequest_SaysWhichToolsMayBeCalled(t *testing.T) {
 	t.Parallel()
 	tools := []llm.Tool{
-		{Kind: llm.Function, Name: "f.with.dots"}, {Kind: llm.Custom, Name: "c", Origin: llm.Chat, Raw: []byte(`{"type":"custom","custom":{"name":"c","format":{"type":"grammar","grammar":{"syntax":"regex","definition":"a+"}}}}`)},
+		{Kind: llm.Function, Name: "f.with.dots"},
+		{Kind: llm.Custom, Name: "c", Origin: llm.Chat, Raw: []byte(`{"type":"custom","custom":{"name":"c","format":{"type":"grammar","grammar":{"syntax":"regex","definition":"a+"}}}}`)},
 		{Kind: llm.WebSearch, Name: "web_search", Origin: llm.Responses, Raw: []byte(`{"type":"web_search_preview"}`)},
 		{Kind: llm.Builtin, Name: "mcp:wiki", Origin: llm.Responses, Raw: []byte(`{"type":"mcp","server_label":"wiki"}`)},
 	}

@@ -20,12 +20,12 @@ import (
 // errorBody is an error as the vendor and those who resemble it tell it: an object or a
 // text.
 type errorBody struct {
-	Message word           `json:"message"`
-	Type    word           `json:"type"`
-	Code    word           `json:"code"`
-	Param   word           `json:"param"`
-	Status  word           `json:"status"`
-	Resets  word           `json:"resets_in_seconds"`
+	Message wire.Word      `json:"message"`
+	Type    wire.Word      `json:"type"`
+	Code    wire.Word      `json:"code"`
+	Param   wire.Word      `json:"param"`
+	Status  wire.Word      `json:"status"`
+	Resets  wire.Word      `json:"resets_in_seconds"`
 	Details jsontext.Value `json:"details"`
 }
 
@@ -48,19 +48,19 @@ func (e *errorBody) told() bool { return e.Message != "" || e.Code != "" || e.Ty
 // (status 0): a bare error, one with an error inside, or response.failed.
 func (Codec) DecodeError(status int, body []byte) *llm.Failure {
 	var b struct {
-		Message word           `json:"message"`
-		Type    word           `json:"type"`
-		Code    word           `json:"code"`
-		Param   word           `json:"param"`
-		Status  word           `json:"status"`
+		Message wire.Word      `json:"message"`
+		Type    wire.Word      `json:"type"`
+		Code    wire.Word      `json:"code"`
+		Param   wire.Word      `json:"param"`
+		Status  wire.Word      `json:"status"`
 		Details jsontext.Value `json:"details"`
 
 		Error    errorBody `json:"error"`
 		Response struct {
 			Error errorBody `json:"error"`
 		} `json:"response"`
-		Detail     word `json:"detail"` // of servers made with FastAPI
-		StatusCode word `json:"status_code"`
+		Detail     wire.Word `json:"detail"` // of servers made with FastAPI
+		StatusCode wire.Word `json:"status_code"`
 	}
 	if wire.Decode(body, &b) != nil {
 		return garbled(status, body)

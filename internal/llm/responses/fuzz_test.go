@@ -33,12 +33,12 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := Codec{}.DecodeRequest(body)
 		if err != nil {
-			require.IsType(t, &llm.DecodeError{}, err)
+			require.ErrorAs(t, err, new(*llm.DecodeError))
 			return
 		}
 		encoded, _, err := Codec{}.EncodeRequest(nil, r, llm.Target{})
 		if err != nil {
-			require.IsType(t, &llm.UnsupportedError{}, err)
+			require.ErrorAs(t, err, new(*llm.UnsupportedError))
 			return
 		}
 		require.True(t, json.Valid(encoded), string(encoded))
@@ -62,7 +62,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		Codec{}.DecodeError(500, body)
 		events, err := Codec{}.DecodeAnswer(body)
 		if err != nil {
-			require.IsType(t, &llm.DecodeError{}, err)
+			require.ErrorAs(t, err, new(*llm.DecodeError))
 			return
 		}
 		requireSaneEvents(t, events)

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the wanted output in testdata")
 const answerMark = "\n=== \n"
 
 // golden compares what becomes of the input at the top of a file with what is below.
-func golden(t *testing.T, name string, make func(t *testing.T, input string) string) {
+func golden(t *testing.T, name string, render func(t *testing.T, input string) string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
 	content, err := os.ReadFile(path)
@@ -27,7 +27,7 @@ func golden(t *testing.T, name string, make func(t *testing.T, input string) str
 		require.NoError(t, err)
 	}
 	input, want, _ := strings.Cut(string(content), answerMark)
-	got := make(t, input)
+	got := render(t, input)
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(input+answerMark+got), 0o600))
 		return
@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, make func(t *testing.T, input string) str
 }
 
 // goldens runs golden over the files of a kind.
-func goldens(t *testing.T, kind string, make func(t *testing.T, input string) string) {
+func goldens(t *testing.T, kind string, render func(t *testing.T, input string) string) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/" + kind + "_*.golden")
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func goldens(t *testing.T, kind string, make func(t *testing.T, input string) st
 		name := strings.TrimSuffix(filepath.Base(file), ".golden")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			golden(t, name, make)
+			golden(t, name, render)
 		})
 	}
 }

@@ -35,12 +35,12 @@ func (s *streamDecoder) Close(out []llm.Event) []llm.Event { return out }
 type event struct {
 	OutputIndex  *int      `json:"output_index"`
 	ContentIndex int       `json:"content_index"`
-	ItemID       word      `json:"item_id"`
-	Text         word      `json:"text"`
-	Refusal      word      `json:"refusal"`
-	Arguments    word      `json:"arguments"`
-	Input        word      `json:"input"`
-	Name         word      `json:"name"`
+	ItemID       wire.Word `json:"item_id"`
+	Text         wire.Word `json:"text"`
+	Refusal      wire.Word `json:"refusal"`
+	Arguments    wire.Word `json:"arguments"`
+	Input        wire.Word `json:"input"`
+	Name         wire.Word `json:"name"`
 	Item         *outItem  `json:"item"`
 	Part         *outPart  `json:"part"`
 	Response     *response `json:"response"`
@@ -135,9 +135,9 @@ func (s *streamDecoder) decode(out []llm.Event, kind string, data []byte) ([]llm
 
 // piece is what a delta consists of. Its slices are the event's own.
 type piece struct {
-	kind, delta, item      []byte
-	index, content, number int // content: of a part or of a summary
-	hasIndex               bool
+	kind, delta, item []byte
+	index, content    int // content: of a part or of a summary
+	hasIndex          bool
 }
 
 // look finds the members of a delta in an event, without decoding the rest; of an event of

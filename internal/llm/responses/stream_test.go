@@ -23,9 +23,12 @@ func TestStreamEncoder_TR55EndsOnceWithUsage(t *testing.T) {
 	t.Parallel()
 	a := accumulate(t, encodeStream([]llm.Event{
 		{Kind: llm.Start, ID: "chatcmpl-1", Model: "gpt"},
-		{Kind: llm.PartStart, Part: llm.TextPart}, {Kind: llm.Delta, Text: "a"},
+		{Kind: llm.PartStart, Part: llm.TextPart},
+		{Kind: llm.Delta, Text: "a"},
 		{Kind: llm.Finish, Reason: llm.Stop, Usage: &llm.Usage{Input: 5, CacheRead: 2, Output: 3, Reasoning: 1}},
-		{Kind: llm.Delta, Text: "late"}, {Kind: llm.Finish, Reason: llm.Length}, {Kind: llm.Failed, Failure: &llm.Failure{}},
+		{Kind: llm.Delta, Text: "late"},
+		{Kind: llm.Finish, Reason: llm.Length},
+		{Kind: llm.Failed, Failure: &llm.Failure{}},
 	}, replyTo(nil)))
 	require.Equal(t, "response.completed", a.terminal)
 	require.JSONEq(t, `{"input_tokens":5,"input_tokens_details":{"cached_tokens":2,"cache_write_tokens":0},"output_tokens":3,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":8}`,
@@ -38,8 +41,11 @@ func TestStreamEncoder_TR56TellsWhatWasCutShort(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[llm.FinishReason]string{llm.Length: "max_output_tokens", llm.Filtered: "content_filter"} {
 		a := accumulate(t, encodeStream([]llm.Event{
-			{Kind: llm.PartStart, Part: llm.TextPart}, {Kind: llm.Delta, Text: "a"}, {Kind: llm.PartEnd},
-			{Kind: llm.PartStart, Index: 1, Part: llm.ToolCallPart, ID: "1", Name: "f"}, {Kind: llm.PartEnd, Index: 1},
+			{Kind: llm.PartStart, Part: llm.TextPart},
+			{Kind: llm.Delta, Text: "a"},
+			{Kind: llm.PartEnd},
+			{Kind: llm.PartStart, Index: 1, Part: llm.ToolCallPart, ID: "1", Name: "f"},
+			{Kind: llm.PartEnd, Index: 1},
 			{Kind: llm.Finish, Reason: reason},
 		}, replyTo(nil)))
 		require.Equal(t, "response.incomplete", a.terminal)
@@ -56,13 +62,23 @@ func TestStreamEncoder_TR58TR62PutsItemsInOrder(t *testing.T) {
 	t.Parallel()
 	a := accumulate(t, encodeStream([]llm.Event{
 		{Kind: llm.Start, ID: "msg_1"},
-		{Kind: llm.PartStart, Index: 0, Part: llm.ThinkingPart}, {Kind: llm.Delta, Text: "hm"}, {Kind: llm.Signed, Text: "s", Origin: llm.Messages},
-		{Kind: llm.PartStart, Index: 1, Part: llm.TextPart}, {Kind: llm.Delta, Index: 1, Text: "a"},
+		{Kind: llm.PartStart, Index: 0, Part: llm.ThinkingPart},
+		{Kind: llm.Delta, Text: "hm"},
+		{Kind: llm.Signed, Text: "s", Origin: llm.Messages},
+		{Kind: llm.PartStart, Index: 1, Part: llm.TextPart},
+		{Kind: llm.Delta, Index: 1, Text: "a"},
 		{Kind: llm.PartStart, Index: 7, Part: llm.ToolCallPart, ID: "1", Name: "get_weather"},
 		{Kind: llm.PartStart, Index: 8, Part: llm.ToolCallPart, ID: "2", Name: "apply_patch"},
-		{Kind: llm.Delta, Index: 8, Text: `{"input"`}, {Kind: llm.Delta, Index: 7, Text: `{"a":`}, {Kind: llm.PartEnd, Index: 0},
-		{Kind: llm.Delta, Index: 8, Text: `: "x\`}, {Kind: llm.Delta, Index: 7, Text: `1}`}, {Kind: llm.Delta, Index: 8, Text: `ny"}`},
-		{Kind: llm.Delta, Index: 1, Text: "b"}, {Kind: llm.PartEnd, Index: 1}, {Kind: llm.PartEnd, Index: 7}, {Kind: llm.PartEnd, Index: 8},
+		{Kind: llm.Delta, Index: 8, Text: `{"input"`},
+		{Kind: llm.Delta, Index: 7, Text: `{"a":`},
+		{Kind: llm.PartEnd, Index: 0},
+		{Kind: llm.Delta, Index: 8, Text: `: "x\`},
+		{Kind: llm.Delta, Index: 7, Text: `1}`},
+		{Kind: llm.Delta, Index: 8, Text: `ny"}`},
+		{Kind: llm.Delta, Index: 1, Text: "b"},
+		{Kind: llm.PartEnd, Index: 1},
+		{Kind: llm.PartEnd, Index: 7},
+		{Kind: llm.PartEnd, Index: 8},
 		{Kind: llm.Finish, Reason: llm.ToolCalls},
 	}, replyTo(client())))
 	kinds := []string{}
@@ -185,7 +201,7 @@ func TestStreamDecoder_TellsABrokenStreamFromAWholeOne(t *testing.T) {
 	d := Codec{}.StreamDecoder()
 	for _, data := range []string{`{"type":"response.output_text.delta","delta":"a`, `{"type":"response.completed",`, `x`, `{"type":"response.output_item.done","item":5}`} {
 		_, err := d.Decode(nil, nil, []byte(data))
-		require.IsType(t, &llm.DecodeError{}, err, data)
+		require.ErrorAs(t, err, new(*llm.DecodeError), data)
 	}
 	out, err := d.Decode(nil, []byte("response.output_text.delta"), []byte(`{"delta":"a","output_index":0}`))
 	require.NoError(t, err, "the name is enough")

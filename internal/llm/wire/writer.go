@@ -22,11 +22,13 @@ func (w *Writer) Next() {
 	}
 }
 
+// Open begins an object or array with its bracket.
 func (w *Writer) Open(bracket byte) {
 	w.Next()
 	w.B = append(w.B, bracket)
 }
 
+// Close ends an object or array with its bracket.
 func (w *Writer) Close(bracket byte) { w.B = append(w.B, bracket) }
 
 // Name begins a member; its value follows.
@@ -45,6 +47,7 @@ func (w *Writer) Plain(name, text string) {
 	w.B = append(w.B, '"')
 }
 
+// Text writes a member that is a text.
 func (w *Writer) Text(name, text string) {
 	w.Name(name)
 	w.B = AppendString(w.B, text)
@@ -59,23 +62,28 @@ func (w *Writer) TextOrNull(name, text string) {
 	w.Text(name, text)
 }
 
+// Null writes a member that is null.
 func (w *Writer) Null(name string) { w.Literal(name, "null") }
 
+// Literal writes a member that is valid JSON.
 func (w *Writer) Literal(name, json string) {
 	w.Name(name)
 	w.B = append(w.B, json...)
 }
 
+// Bool writes a member that is true or false.
 func (w *Writer) Bool(name string, value bool) {
 	w.Name(name)
 	w.B = strconv.AppendBool(w.B, value)
 }
 
+// Int writes a member that is an integer.
 func (w *Writer) Int(name string, value int64) {
 	w.Name(name)
 	w.B = strconv.AppendInt(w.B, value, 10)
 }
 
+// Float writes a member that is a number.
 func (w *Writer) Float(name string, value float64) {
 	w.Name(name)
 	w.B = jsontext.AppendFloat(w.B, value, 64)
@@ -90,6 +98,7 @@ func (w *Writer) Raw(name string, value json.RawMessage) {
 	w.B = append(w.B, value...)
 }
 
+// Texts writes a member that is a list of texts.
 func (w *Writer) Texts(name string, values []string) {
 	w.Name(name)
 	w.Open('[')
