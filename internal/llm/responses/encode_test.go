@@ -138,7 +138,7 @@ func TestEncodeRequest_SaysWhichToolsMayBeCalled(t *testing.T) {
 	}
 }
 
-// TR67, TR70, TR71: what is asked for is written without a look at the model.
+// TR67, TR71: what is asked for is written without a look at the model.
 func TestEncodeRequest_TR67TR71SaysReasoning(t *testing.T) {
 	t.Parallel()
 	for want, r := range map[string]llm.Reasoning{
