@@ -1,0 +1,185 @@
+package chat
+
+import (
+	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
+)
+
+// tools writes the definitions, the choice and whether calls may be parallel; without a
+// definition nothing of it.
+func (e *requestEncoder) tools() {
+	begun := false
+	for i := range e.r.Tools {
+		t := &e.r.Tools[i]
+		e.loseIf(t.Cache != nil, lostCache)
+		if t.Kind == llm.WebSearch {
+			e.webSearch(t)
+			continue
+		}
+		if e.leftOut(t.Name) {
+			continue
+		}
+		if !begun {
+			begun = true
+			e.key("tools")
+			e.open('[')
+		}
+		e.tool(t)
+	}
+	if !begun {
+		return
+	}
+	e.close(']')
+	e.choice()
+	e.boolp("parallel_tool_calls", e.r.Parallel)
+}
+
+// leftOut reports whether a tool is not among those that the client allows. OpenAI is told
+// so; compatible upstreams know no such choice and are not shown the others.
+func (e *requestEncoder) leftOut(name string) bool {
+	return e.t.Compatible && len(e.allowed) > 0 && !e.allowed[name]
+}
+
+// webSearch says a search as OpenAI's chat models for it are asked; the model decides
+// whether it knows it. Others have no common word.
+func (e *requestEncoder) webSearch(t *llm.Tool) {
+	if e.t.Compatible {
+		e.refuse("the tool " + t.Name)
+		return
+	}
+	e.key("web_search_options")
+	if t.Origin == llm.Chat && wire.IsObject(t.Raw) && !hasType(t.Raw) {
+		e.bytes(t.Raw)
+		return
+	}
+	e.raw("{}")
+}
+
+// hasType reports whether raw is a tool's definition, not the options of a search.
+func hasType(raw []byte) bool {
+	var v struct {
+		Type loose `json:"type"`
+	}
+	return wire.Decode(raw, &v) == nil && v.Type != ""
+}
+
+func (e *requestEncoder) tool(t *llm.Tool) {
+	switch {
+	case t.Kind == llm.Builtin && t.Origin != llm.Chat:
+		e.refuse("the tool " + t.Name)
+	case t.Kind == llm.Builtin, e.isCustom(t) && t.Origin == llm.Chat && len(t.Raw) > 0:
+		e.comma()
+		e.bytes(t.Raw)
+	case e.isCustom(t):
+		e.loseIf(len(t.Raw) > 0, lostGrammar)
+		e.item()
+		e.raw(`"type":"custom","custom":{`)
+		e.key("name")
+		e.str(t.Name)
+		e.optional("description", t.Description)
+		e.raw("}}")
+	default:
+		e.function(t)
+	}
+}
+
+// isCustom reports whether t is said as a custom tool. Compatible upstreams know none.
+func (e *requestEncoder) isCustom(t *llm.Tool) bool {
+	return t.Kind == llm.Custom && !e.t.Compatible
+}
+
+func (e *requestEncoder) function(t *llm.Tool) {
+	schema := t.Schema
+	switch {
+	case t.Kind == llm.Custom:
+		schema = llm.CustomSchema()
+		e.loseIf(len(t.Raw) > 0, lostGrammar)
+	case len(schema) == 0 && e.t.Compatible: // some of them want one
+		schema = []byte(`{"type":"object","properties":{}}`)
+	}
+	e.item()
+	e.raw(`"type":"function","function":{`)
+	e.key("name")
+	e.str(t.Name)
+	e.optional("description", t.Description)
+	if len(schema) > 0 {
+		e.key("parameters")
+		e.bytes(schema)
+	}
+	e.boolp("strict", t.Strict)
+	e.raw("}}")
+}
+
+func (e *requestEncoder) choice() {
+	c := &e.r.Choice
+	switch c.Mode {
+	case llm.None:
+		e.key("tool_choice")
+		e.raw(`"none"`)
+	case llm.Auto, llm.Required:
+		e.key("tool_choice")
+		if len(c.Allowed) > 0 && !e.t.Compatible {
+			e.choiceAmong()
+			return
+		}
+		e.str(string(c.Mode))
+	case llm.Named:
+		e.key("tool_choice")
+		e.open('{')
+		e.toolByName(c.Name)
+	}
+}
+
+func (e *requestEncoder) choiceAmong() {
+	e.raw(`{"type":"allowed_tools","allowed_tools":{`)
+	e.key("mode")
+	e.str(string(e.r.Choice.Mode))
+	e.key("tools")
+	e.open('[')
+	for _, name := range e.r.Choice.Allowed {
+		e.item()
+		e.toolByName(name)
+	}
+	e.raw("]}}")
+}
+
+// toolByName names a tool in the rest of an object.
+func (e *requestEncoder) toolByName(name string) {
+	kind := "function"
+	if e.customs[name] {
+		kind = "custom"
+	}
+	e.key("type")
+	e.str(kind)
+	e.key(kind)
+	e.open('{')
+	e.key("name")
+	e.str(name)
+	e.raw("}}")
+}
+
+// customsOf returns the names of a request's custom tools.
+func customsOf(r *llm.Request) map[string]bool {
+	var names map[string]bool
+	for i := range r.Tools {
+		if r.Tools[i].Kind == llm.Custom {
+			if names == nil {
+				names = map[string]bool{}
+			}
+			names[r.Tools[i].Name] = true
+		}
+	}
+	return names
+}
+
+// customInput returns the text that a custom tool is called with, out of the arguments
+// that stand for it. Others are the text themselves: a model wrote it so.
+func customInput(args string) string {
+	var v struct {
+		Input *string `json:"input"` // llm.CustomArgument
+	}
+	if args == "" || wire.Decode([]byte(args), &v) != nil || v.Input == nil {
+		return args
+	}
+	return *v.Input
+}
