@@ -20,8 +20,8 @@ const maxIDLength = 40
 // maxStops is how many stop sequences OpenAI takes.
 const maxStops = 4
 
-// maxUserLength is the longest id of an end user that OpenAI takes.
-const maxUserLength = 64
+// maxKeyLength is the longest id of an end user, and the longest cache key, that OpenAI takes.
+const maxKeyLength = 64
 
 // loss is an entry of the table of losses.
 type loss uint
@@ -84,7 +84,7 @@ func (l loss) told() llm.Loss {
 	case lostMetadata:
 		return llm.Loss{Path: "metadata", Reason: "only OpenAI keeps notes, and only with a stored answer"}
 	case lostServiceTier:
-		return llm.Loss{Path: "service_tier", Reason: "a tier of another vendor"}
+		return llm.Loss{Path: "service_tier", Reason: "only OpenAI has tiers, and only of its own names"}
 	case lostCacheKey:
 		return llm.Loss{Path: "cache_key", Reason: "only OpenAI has such a key"}
 	case lostSafety:

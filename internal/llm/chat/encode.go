@@ -222,7 +222,7 @@ func (e *requestEncoder) output() {
 
 func (e *requestEncoder) user() {
 	id := e.r.UserID
-	if len(id) > maxUserLength {
+	if len(id) > maxKeyLength {
 		id = llm.NewID("user_", id)
 		e.lose(lostUserID)
 	}
@@ -241,7 +241,11 @@ func (e *requestEncoder) openAIOnly() {
 		return
 	}
 	e.optional("verbosity", r.Output.Verbosity)
-	e.optional("prompt_cache_key", r.CacheKey)
+	key := r.CacheKey
+	if len(key) > maxKeyLength { // the limit is the same, and one key is as good as another
+		key = llm.NewID("key_", key)
+	}
+	e.optional("prompt_cache_key", key)
 	e.boolp("store", r.Store)
 	stored := r.Store != nil && *r.Store
 	if len(r.Metadata) > 0 && stored { // OpenAI refuses notes on what it does not keep

@@ -9,29 +9,31 @@ import (
 // definition nothing of it.
 func (e *requestEncoder) tools() {
 	begun := false
+	var search *llm.Tool // of several the last
 	for i := range e.r.Tools {
 		t := &e.r.Tools[i]
 		e.loseIf(t.Cache != nil, lostCache)
-		if t.Kind == llm.WebSearch {
-			e.webSearch(t)
+		switch {
+		case t.Kind == llm.WebSearch:
+			search = t
 			continue
-		}
-		if e.leftOut(t.Name) {
+		case e.leftOut(t.Name):
 			continue
-		}
-		if !begun {
+		case !begun:
 			begun = true
 			e.key("tools")
 			e.open('[')
 		}
 		e.tool(t)
 	}
-	if !begun {
-		return
+	if begun {
+		e.close(']')
+		e.choice()
+		e.boolp("parallel_tool_calls", e.r.Parallel)
 	}
-	e.close(']')
-	e.choice()
-	e.boolp("parallel_tool_calls", e.r.Parallel)
+	if search != nil {
+		e.webSearch(search)
+	}
 }
 
 // leftOut reports whether a tool is not among those that the client allows. OpenAI is told
@@ -65,7 +67,7 @@ func hasType(raw []byte) bool {
 
 func (e *requestEncoder) tool(t *llm.Tool) {
 	switch {
-	case t.Kind == llm.Builtin && t.Origin != llm.Chat:
+	case t.Kind == llm.Builtin && (t.Origin != llm.Chat || len(t.Raw) == 0):
 		e.refuse("the tool " + t.Name)
 	case t.Kind == llm.Builtin, e.isCustom(t) && t.Origin == llm.Chat && len(t.Raw) > 0:
 		e.comma()

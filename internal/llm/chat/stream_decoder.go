@@ -40,6 +40,10 @@ func (a *assembly) decodeObject(out []llm.Event, data []byte) ([]llm.Event, erro
 	if a.started && a.quick.chunk(data) {
 		return a.words(out, &a.quick.delta), nil
 	}
+	return a.decodeThoroughly(out, data)
+}
+
+func (a *assembly) decodeThoroughly(out []llm.Event, data []byte) ([]llm.Event, error) {
 	a.read = opening{chunk: chunk{Choices: a.read.Choices[:0]}}
 	var err error
 	if a.started {

@@ -25,7 +25,8 @@ type streamEncoder struct {
 	elements   int
 
 	kind    llm.PartKind  // of the open part
-	thought *llm.Thinking // the last part, if it was one
+	current *llm.Thinking // the open part, if it is one
+	thought *llm.Thinking // the last part that said something, if it was one
 	called  llm.Event     // of an open call: its PartStart
 	calls   int           // begun so far
 	custom  []byte        // arguments of a custom call, which are told as a whole
@@ -56,7 +57,8 @@ func (s *streamEncoder) event(dst []byte, e *llm.Event) []byte {
 	case llm.Delta:
 		return s.delta(dst, e.Text)
 	case llm.Signed:
-		if s.thought != nil {
+		if s.kind == llm.ThinkingPart {
+			dst = s.says(dst)
 			s.thought.Signature, s.thought.Origin = e.Text, e.Origin
 		}
 		return dst
@@ -108,13 +110,12 @@ func (s *streamEncoder) word(dst []byte, member, text string) []byte {
 }
 
 func (s *streamEncoder) partStart(dst []byte, e *llm.Event) []byte {
-	dst = s.fill(dst)
-	s.kind = e.Part
+	s.kind, s.current = e.Part, nil
 	switch e.Part {
 	case llm.ThinkingPart:
-		s.thought = &llm.Thinking{Redacted: e.Redacted}
-		return dst
+		s.current = &llm.Thinking{Redacted: e.Redacted}
 	case llm.ToolCallPart:
+		dst = s.fill(dst)
 		s.called = *e
 		s.called.ID = callID(e.ID, s.id, s.calls)
 		s.calls++
@@ -124,12 +125,16 @@ func (s *streamEncoder) partStart(dst []byte, e *llm.Event) []byte {
 		}
 		dst = s.call(dst, "")
 		s.bare = s.calls - 1
-		return dst
 	case llm.MediaPart:
-		dst = s.media(dst, e.Media)
+		dst = s.media(s.says(dst), e.Media)
 	}
-	s.thought = nil
 	return dst
+}
+
+// says notes that the open part has something to say; one that has not is as good as none.
+func (s *streamEncoder) says(dst []byte) []byte {
+	s.thought = s.current
+	return s.fill(dst)
 }
 
 // call writes the beginning of a call.
@@ -144,6 +149,9 @@ func (s *streamEncoder) call(dst []byte, args string) []byte {
 }
 
 func (s *streamEncoder) delta(dst []byte, text string) []byte {
+	if s.kind != llm.ToolCallPart {
+		dst = s.says(dst)
+	}
 	switch s.kind {
 	case llm.TextPart:
 		return s.word(dst, `"content":`, text)
