@@ -31,24 +31,19 @@ func (Codec) EncodeAnswer(dst []byte, a *llm.Answer, r llm.Reply) []byte {
 	if a.Failure != nil {
 		return appendFailure(dst, a.Failure)
 	}
-	w := answerWriter{writer: writer{b: dst}, customs: customsOf(r.Request)}
-	w.open('{')
-	w.key("id")
-	w.str(answerID(a.ID, r))
+	w := answerWriter{writer: writerTo(append(dst, '{')), customs: customsOf(r.Request)}
+	w.Text("id", answerID(a.ID, r))
 	w.raw(`,"object":"chat.completion"`)
-	w.key("created")
-	w.b = strconv.AppendInt(w.b, r.CreatedAt.Unix(), 10)
-	w.key("model")
-	w.str(modelOf(a.Model, r))
+	w.Int("created", r.CreatedAt.Unix())
+	w.Text("model", modelOf(a.Model, r))
 	w.raw(`,"choices":[{"index":0,"message":{"role":"assistant"`)
 	calls, refused := w.message(a, r)
 	w.raw(`},"logprobs":null`)
-	w.key("finish_reason")
-	w.str(wordOf(a.Reason, calls, refused))
+	w.Text("finish_reason", wordOf(a.Reason, calls, refused))
 	w.raw(`}],"usage":`)
-	w.b = appendUsage(w.b, &a.Usage)
-	w.close('}')
-	return w.b
+	w.B = appendUsage(w.B, &a.Usage)
+	w.Close('}')
+	return w.B
 }
 
 // answerID returns the answer's id: the upstream's or the reply's.
@@ -88,24 +83,16 @@ func (w *answerWriter) message(a *llm.Answer, r llm.Reply) (calls, refused bool)
 			media = append(media, p)
 		}
 	}
-	w.nullable("content", content.String())
-	w.nullable("refusal", refusal.String())
+	w.TextOrNull("content", content.String())
+	w.TextOrNull("refusal", refusal.String())
 	w.optional("reasoning_content", thoughts.String())
 	w.media(media, answerID(a.ID, r))
-	w.calls(a, answerID(a.ID, r))
+	w.calls(a, r)
 	return w.count > 0, refusal.Len() > 0
 }
 
-func (w *answerWriter) nullable(name, value string) {
-	w.key(name)
-	if value == "" {
-		w.raw("null")
-		return
-	}
-	w.str(value)
-}
-
-func (w *answerWriter) calls(a *llm.Answer, id string) {
+func (w *answerWriter) calls(a *llm.Answer, r llm.Reply) {
+	id := answerID(a.ID, r)
 	last := len(a.Parts) - 1
 	for last >= 0 && saysNothing(a.Parts[last]) {
 		last--
@@ -119,16 +106,16 @@ func (w *answerWriter) calls(a *llm.Answer, id string) {
 			w.signed = p
 		case *llm.ToolCall:
 			if w.count == 0 {
-				w.key("tool_calls")
-				w.open('[')
+				w.Name("tool_calls")
+				w.Open('[')
 			}
-			args := p.Arguments
-			if args == "" && !w.customs[p.Name] && !(i == last && cutShort(a.Reason)) {
+			name, args := clientName(r.Request, p.Name), p.Arguments
+			if args == "" && !w.customs[name] && !(i == last && cutShort(a.Reason)) {
 				args = "{}"
 			}
-			w.item()
-			w.callMembers(callID(p.ID, id, w.count), p.Name, args)
-			w.close('}')
+			w.Open('{')
+			w.callMembers(callID(p.ID, id, w.count), name, args)
+			w.Close('}')
 			w.signed = nil
 			w.count++
 		default:
@@ -136,7 +123,7 @@ func (w *answerWriter) calls(a *llm.Answer, id string) {
 		}
 	}
 	if w.count > 0 {
-		w.close(']')
+		w.Close(']')
 	}
 }
 
@@ -154,6 +141,15 @@ func saysNothing(p llm.Part) bool {
 	}
 }
 
+// clientName returns how the client calls a tool: some formats' upstreams know it by a
+// shorter or plainer name, of at most 64 or 128 characters.
+func clientName(r *llm.Request, name string) string {
+	if t := r.ToolNamed(name, 64, 128); t != nil {
+		return t.Name
+	}
+	return name
+}
+
 // callID returns a call's id, or one made of where it stands.
 func callID(id, answer string, place int) string {
 	if id != "" {
@@ -164,22 +160,17 @@ func callID(id, answer string, place int) string {
 
 // callMembers writes a call's members but its index.
 func (w *answerWriter) callMembers(id, name, args string) {
-	w.key("id")
-	w.str(id)
+	w.Text("id", id)
 	if w.customs[name] {
 		w.raw(`,"type":"custom","custom":{`)
-		w.key("name")
-		w.str(name)
-		w.key("input")
-		w.str(customInput(args))
+		w.Text("name", name)
+		w.Text("input", wire.UnwrapInput(args))
 	} else {
 		w.raw(`,"type":"function","function":{`)
-		w.key("name")
-		w.str(name)
-		w.key("arguments")
-		w.str(args)
+		w.Text("name", name)
+		w.Text("arguments", args)
 	}
-	w.close('}')
+	w.Close('}')
 	w.signature()
 }
 
@@ -213,14 +204,14 @@ func (w *answerWriter) media(list []*llm.Media, id string) {
 			continue
 		}
 		if images == 0 {
-			w.key("images")
-			w.open('[')
+			w.Name("images")
+			w.Open('[')
 		}
 		w.image(m, images)
 		images++
 	}
 	if images > 0 {
-		w.close(']')
+		w.Close(']')
 	}
 	for _, m := range list {
 		if m.Kind == llm.Audio && m.Data != "" {
@@ -231,13 +222,12 @@ func (w *answerWriter) media(list []*llm.Media, id string) {
 }
 
 func (w *answerWriter) image(m *llm.Media, place int) {
-	w.item()
+	w.Open('{')
 	w.raw(`"type":"image_url"`)
-	w.key("index")
-	w.b = strconv.AppendInt(w.b, int64(place), 10)
+	w.Int("index", int64(place))
 	w.raw(`,"image_url":{"url":`)
 	if m.Data != "" {
-		w.b = appendDataURL(w.b, mimeOf(m), m.Data)
+		w.B = appendDataURL(w.B, mimeOf(m), m.Data)
 	} else {
 		w.str(m.URL)
 	}
@@ -245,35 +235,28 @@ func (w *answerWriter) image(m *llm.Media, place int) {
 }
 
 func (w *answerWriter) audio(m *llm.Media, id string) {
-	w.key("audio")
-	w.open('{')
-	w.key("id")
-	w.str(llm.NewID("audio_", id))
-	w.key("data")
-	w.str(m.Data)
+	w.Name("audio")
+	w.Open('{')
+	w.Text("id", llm.NewID("audio_", id))
+	w.Text("data", m.Data)
 	w.raw(`,"expires_at":0,"transcript":""}`) // nobody keeps it
 }
 
 // appendUsage appends u in the format's sums: prompt and completion include what their
 // details count.
 func appendUsage(dst []byte, u *llm.Usage) []byte {
-	w := writer{b: dst}
-	w.open('{')
-	w.number("prompt_tokens", u.Input)
-	w.number("completion_tokens", u.Output)
-	w.number("total_tokens", u.Total())
+	w := writerTo(dst)
+	w.Open('{')
+	w.Int("prompt_tokens", u.Input)
+	w.Int("completion_tokens", u.Output)
+	w.Int("total_tokens", u.Total())
 	w.raw(`,"prompt_tokens_details":{`)
-	w.number("cached_tokens", u.CacheRead)
+	w.Int("cached_tokens", u.CacheRead)
 	if u.CacheWrite > 0 {
-		w.number("cache_write_tokens", u.CacheWrite)
+		w.Int("cache_write_tokens", u.CacheWrite)
 	}
 	w.raw(`},"completion_tokens_details":{`)
-	w.number("reasoning_tokens", u.Reasoning)
+	w.Int("reasoning_tokens", u.Reasoning)
 	w.raw("}}")
-	return w.b
-}
-
-func (w *writer) number(name string, n int64) {
-	w.key(name)
-	w.b = strconv.AppendInt(w.b, n, 10)
+	return w.B
 }

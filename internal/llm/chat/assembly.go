@@ -247,7 +247,7 @@ func (a *assembly) beginCall(out []llm.Event, c *call) []llm.Event {
 	c.begun, c.part = true, a.next()
 	out = append(out, llm.Event{Kind: llm.PartStart, Index: c.part, Part: llm.ToolCallPart, ID: c.id, Name: c.name})
 	if c.custom {
-		out = append(out, llm.Event{Kind: llm.Delta, Index: c.part, Text: `{"` + llm.CustomArgument + `":"`})
+		out = append(out, llm.Event{Kind: llm.Delta, Index: c.part, Text: wire.InputHead + `"`})
 	}
 	waiting := c.unsent
 	c.unsent = nil

@@ -1,9 +1,7 @@
 package chat
 
 import (
-	"encoding/base64"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -326,17 +324,8 @@ func quoted(word string) string {
 
 // mediaOf returns what lies behind a URL; data URLs are taken apart.
 func mediaOf(kind llm.MediaKind, address string) *llm.Media {
-	rest, isData := strings.CutPrefix(address, "data:")
-	if !isData {
-		return &llm.Media{Kind: kind, URL: address}
+	if mime, data, ok := wire.DataURL(address); ok {
+		return &llm.Media{Kind: kind, MIME: mime, Data: data}
 	}
-	head, data, _ := strings.Cut(rest, ",")
-	mime, params, _ := strings.Cut(head, ";")
-	if params != "base64" && !strings.HasSuffix(params, ";base64") {
-		if plain, err := url.PathUnescape(data); err == nil {
-			data = plain
-		}
-		data = base64.StdEncoding.EncodeToString([]byte(data))
-	}
-	return &llm.Media{Kind: kind, MIME: mime, Data: data}
+	return &llm.Media{Kind: kind, URL: address}
 }

@@ -98,6 +98,9 @@ func (d *requestDecoder) content(i int, m *message, parts []llm.Part) ([]llm.Par
 		if reason != "" {
 			return nil, &llm.DecodeError{Path: fmt.Sprintf("messages[%d].content[%d]", i, j), Reason: reason}
 		}
+		if o, ok := p.(*llm.Opaque); ok && (m.Role == "user" || m.Role == "tool") {
+			o.Needed = "a part of the type " + quoted(c.parts[j].Type)
+		}
 		parts = append(parts, p)
 	}
 	return parts, nil
@@ -207,7 +210,7 @@ func (d *requestDecoder) call(i, j int, in *toolCall, parts []llm.Part) ([]llm.P
 	call := &llm.ToolCall{ID: in.ID}
 	switch {
 	case in.Custom != nil:
-		call.Name, call.Arguments = in.Custom.Name, customArguments(in.Custom.Input)
+		call.Name, call.Arguments = in.Custom.Name, wire.WrapInput(in.Custom.Input)
 	case in.Function != nil:
 		call.Name, call.Arguments = in.Function.Name, string(in.Function.Arguments)
 	}
@@ -235,11 +238,6 @@ func (x *extraContent) thinking(google llm.Format) *llm.Thinking {
 	default:
 		return nil
 	}
-}
-
-// customArguments says the text of a custom tool as a function's arguments.
-func customArguments(input string) string {
-	return string(append(wire.AppendString([]byte(`{"`+llm.CustomArgument+`":`), input), '}'))
 }
 
 func (d *requestDecoder) result(i int, m *message) ([]llm.Part, error) {

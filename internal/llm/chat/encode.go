@@ -2,8 +2,6 @@ package chat
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/understudyhq/understudy/internal/llm"
 	"github.com/understudyhq/understudy/internal/llm/wire"
@@ -18,19 +16,20 @@ func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []
 	if r.PreviousResponseID != "" {
 		return dst, nil, unsupported("a previous response's id")
 	}
-	e := requestEncoder{writer: writer{b: slices.Grow(dst, sizeOf(r))}, r: r, t: t}
+	if err := r.CheckNeeded(llm.Chat); err != nil {
+		return dst, nil, err
+	}
+	e := requestEncoder{writer: writerTo(append(slices.Grow(dst, sizeOf(r)), '{')), r: r, t: t}
 	e.names()
-	e.open('{')
-	e.key("model")
-	e.str(r.Model)
+	e.Text("model", r.Model)
 	e.messages()
 	e.tools()
 	e.settings()
-	e.close('}')
+	e.Close('}')
 	if e.err != nil {
 		return dst, nil, e.err
 	}
-	return e.b, e.told(), nil
+	return e.B, e.told(), nil
 }
 
 func unsupported(what string) error {
@@ -141,8 +140,7 @@ func (e *requestEncoder) settings() {
 	e.stop()
 	e.sampling()
 	if level := r.Reasoning.AsLevel(); level != "" && level != llm.LevelAuto {
-		e.key("reasoning_effort")
-		e.str(string(level))
+		e.Text("reasoning_effort", string(level))
 	}
 	e.loseIf(r.Reasoning.Show != nil, lostShow)
 	e.loseIf(r.Reasoning.Summary != "", lostSummary)
@@ -153,11 +151,9 @@ func (e *requestEncoder) settings() {
 	e.loseIf(len(r.Include) > 0, lostInclude)
 	e.loseIf(r.Cache != nil, lostCache)
 	if r.Stream {
-		e.key("stream")
-		e.raw("true")
+		e.Literal("stream", "true")
 		// Usage is always asked for: the gateway counts even if the client does not.
-		e.key("stream_options")
-		e.raw(`{"include_usage":true}`)
+		e.Literal("stream_options", `{"include_usage":true}`)
 	}
 }
 
@@ -170,8 +166,7 @@ func (e *requestEncoder) stop() {
 	if len(stops) == 0 {
 		return
 	}
-	e.key("stop")
-	e.strings(stops)
+	e.Texts("stop", stops)
 }
 
 func (e *requestEncoder) sampling() {
@@ -190,33 +185,27 @@ func (e *requestEncoder) output() {
 	o := &e.r.Output
 	switch {
 	case o.Kind == llm.OutputText:
-		e.key("response_format")
-		e.raw(`{"type":"text"}`)
+		e.Literal("response_format", `{"type":"text"}`)
 	case o.Kind == llm.OutputJSON, o.Kind == llm.OutputSchema && len(o.Schema) == 0:
-		e.key("response_format")
-		e.raw(`{"type":"json_object"}`)
+		e.Literal("response_format", `{"type":"json_object"}`)
 	case o.Kind == llm.OutputSchema:
-		e.key("response_format")
-		e.raw(`{"type":"json_schema","json_schema":{`)
-		e.key("name") // is needed
+		e.Literal("response_format", `{"type":"json_schema","json_schema":{`)
+		e.Name("name") // is needed
 		if o.Name == "" {
 			e.str("answer")
 		} else {
 			e.str(llm.SafeID(o.Name, 64))
 		}
 		e.optional("description", o.Description)
-		e.key("schema")
-		e.bytes(o.Schema)
+		e.Raw("schema", o.Schema)
 		e.boolp("strict", o.Strict)
 		e.raw(`}}`)
 	}
 	if len(o.Modalities) > 0 {
-		e.key("modalities")
-		e.strings(append([]string{"text"}, o.Modalities...))
+		e.Texts("modalities", append([]string{"text"}, o.Modalities...))
 	}
 	if len(o.Audio) > 0 {
-		e.key("audio")
-		e.bytes(o.Audio)
+		e.Raw("audio", o.Audio)
 	}
 }
 
@@ -249,8 +238,8 @@ func (e *requestEncoder) openAIOnly() {
 	e.boolp("store", r.Store)
 	stored := r.Store != nil && *r.Store
 	if len(r.Metadata) > 0 && stored { // OpenAI refuses notes on what it does not keep
-		e.key("metadata")
-		e.b = wire.Append(e.b, r.Metadata)
+		e.Name("metadata")
+		e.B = wire.Append(e.B, r.Metadata)
 	}
 	e.loseIf(len(r.Metadata) > 0 && !stored, lostMetadata)
 	switch r.ServiceTier {
@@ -261,87 +250,5 @@ func (e *requestEncoder) openAIOnly() {
 		e.optional("service_tier", "default")
 	default:
 		e.lose(lostServiceTier)
-	}
-}
-
-// writer writes JSON by hand. Commas come by themselves: after anything but an opening
-// bracket.
-type writer struct{ b []byte }
-
-func (w *writer) comma() {
-	switch w.b[len(w.b)-1] {
-	case '{', '[':
-	default:
-		w.b = append(w.b, ',')
-	}
-}
-
-// open begins an object or array as a member's value or at the top.
-func (w *writer) open(bracket byte)  { w.b = append(w.b, bracket) }
-func (w *writer) close(bracket byte) { w.b = append(w.b, bracket) }
-func (w *writer) raw(s string)       { w.b = append(w.b, s...) }
-func (w *writer) bytes(raw []byte)   { w.b = append(w.b, raw...) }
-func (w *writer) str(s string)       { w.b = wire.AppendString(w.b, s) }
-
-// key begins a member. Its name is one that needs no escapes.
-func (w *writer) key(name string) {
-	w.comma()
-	w.b = append(append(append(w.b, '"'), name...), `":`...)
-}
-
-// item begins an object in an array.
-func (w *writer) item() {
-	w.comma()
-	w.b = append(w.b, '{')
-}
-
-func (w *writer) strings(list []string) {
-	w.open('[')
-	for _, s := range list {
-		w.comma()
-		w.str(s)
-	}
-	w.close(']')
-}
-
-// optional writes a member unless it is empty.
-func (w *writer) optional(name, value string) {
-	if value != "" {
-		w.key(name)
-		w.str(value)
-	}
-}
-
-func (w *writer) intp(name string, n *int64) {
-	if n != nil {
-		w.key(name)
-		w.b = strconv.AppendInt(w.b, *n, 10)
-	}
-}
-
-func (w *writer) floatp(name string, f *float64) {
-	if f != nil {
-		w.key(name)
-		w.b = wire.Append(w.b, *f)
-	}
-}
-
-func (w *writer) boolp(name string, v *bool) {
-	if v != nil {
-		w.key(name)
-		w.b = strconv.AppendBool(w.b, *v)
-	}
-}
-
-// audioFormat returns chat's short name of a type of sound; empty = it has none.
-func audioFormat(mime string) string {
-	mime, _, _ = strings.Cut(mime, ";")
-	switch mime {
-	case "audio/mpeg", "audio/mp3":
-		return "mp3"
-	case "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave":
-		return "wav"
-	default:
-		return ""
 	}
 }

@@ -21,15 +21,13 @@ type contentEncoder struct {
 
 // head begins the message, up to the value of its content.
 func (c *contentEncoder) head() {
-	c.item()
-	c.key("role")
-	c.str(string(c.role))
+	c.Open('{')
+	c.Text("role", string(c.role))
 	if c.callID != "" {
-		c.key("tool_call_id")
-		c.str(c.callID)
+		c.Text("tool_call_id", c.callID)
 	}
 	c.optional("name", c.name)
-	c.key("content")
+	c.Name("content")
 }
 
 // begin begins a part that is not a lone text.
@@ -37,11 +35,11 @@ func (c *contentEncoder) begin() {
 	switch {
 	case c.count == 0:
 		c.head()
-		c.open('[')
+		c.Open('[')
 	case c.count == 1 && c.only != "":
 		c.head()
-		c.open('[')
-		c.item()
+		c.Open('[')
+		c.Open('{')
 		c.textMembers(c.only)
 	}
 	c.only = ""
@@ -58,14 +56,14 @@ func (c *contentEncoder) text(text string) {
 		return
 	}
 	c.begin()
-	c.item()
+	c.Open('{')
 	c.textMembers(text)
 }
 
 func (c *contentEncoder) textMembers(text string) {
 	c.raw(`"type":"text","text":`)
 	c.str(text)
-	c.close('}')
+	c.Close('}')
 }
 
 // end ends the content, not the message. There must be at least one part.
@@ -75,14 +73,14 @@ func (c *contentEncoder) end() {
 		c.str(c.only)
 		return
 	}
-	c.close(']')
+	c.Close(']')
 }
 
 // finish ends the message, if it has begun.
 func (c *contentEncoder) finish() {
 	if c.count > 0 {
 		c.end()
-		c.close('}')
+		c.Close('}')
 	}
 }
 
@@ -100,8 +98,8 @@ func (c *contentEncoder) part(p llm.Part) {
 			return
 		}
 		c.begin()
-		c.comma()
-		c.bytes(p.Raw)
+		c.Next()
+		c.B = append(c.B, p.Raw...)
 	case *llm.Media:
 		c.loseIf(p.Cache != nil, lostCache)
 		c.loseIf(p.Name != "" && p.Kind != llm.File, lostMediaName)
@@ -119,10 +117,10 @@ func (c *contentEncoder) refusal(text string) {
 		return
 	}
 	c.begin()
-	c.item()
+	c.Open('{')
 	c.raw(`"type":"refusal","refusal":`)
 	c.str(text)
-	c.close('}')
+	c.Close('}')
 }
 
 // media writes an image, a sound, a film or a file. Models' and operators' messages hold
@@ -162,11 +160,9 @@ func (c *contentEncoder) mediaURL(m *llm.Media, member string) {
 		return
 	}
 	c.begin()
-	c.item()
-	c.key("type")
-	c.str(member)
-	c.key(member)
-	c.raw(`{"url":`)
+	c.Open('{')
+	c.Text("type", member)
+	c.Literal(member, `{"url":`)
 	c.location(m)
 	c.optional("detail", detailOf(m))
 	c.raw("}}")
@@ -187,7 +183,7 @@ func (c *contentEncoder) location(m *llm.Media) {
 		c.str(m.URL)
 		return
 	}
-	c.b = appendDataURL(c.b, mimeOf(m), m.Data)
+	c.B = appendDataURL(c.B, mimeOf(m), m.Data)
 }
 
 // appendDataURL appends a data URL as a JSON string.
@@ -225,10 +221,9 @@ func (c *contentEncoder) audio(m *llm.Media) {
 		format = strings.TrimPrefix(m.MIME, "audio/")
 	}
 	c.begin()
-	c.item()
+	c.Open('{')
 	c.raw(`"type":"input_audio","input_audio":{`)
-	c.key("data")
-	c.str(m.Data)
+	c.Text("data", m.Data)
 	c.optional("format", format)
 	c.raw("}}")
 }
@@ -244,12 +239,12 @@ func (c *contentEncoder) file(m *llm.Media) {
 		return
 	}
 	c.begin()
-	c.item()
+	c.Open('{')
 	c.raw(`"type":"file","file":{`)
 	c.optional("file_id", id)
 	name := m.Name
 	if m.Data != "" {
-		c.key("file_data")
+		c.Name("file_data")
 		c.location(m)
 		if name == "" { // is needed with data
 			name = fileName(m.MIME)
@@ -296,5 +291,18 @@ func described(m *llm.Media) string {
 		return kind + " of the type " + m.MIME
 	default:
 		return kind
+	}
+}
+
+// audioFormat returns chat's short name of a type of sound; empty = it has none.
+func audioFormat(mime string) string {
+	mime, _, _ = strings.Cut(mime, ";")
+	switch mime {
+	case "audio/mpeg", "audio/mp3":
+		return "mp3"
+	case "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave":
+		return "wav"
+	default:
+		return ""
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // messages writes the conversation.
 func (e *requestEncoder) messages() {
-	e.key("messages")
-	e.open('[')
+	e.Name("messages")
+	e.Open('[')
 	h := historyOf(e.r.Messages)
 	all := e.r.Messages
 	for i := 0; i < len(all); {
@@ -23,7 +24,7 @@ func (e *requestEncoder) messages() {
 		e.said(h, &all[i])
 		i++
 	}
-	e.close(']')
+	e.Close(']')
 }
 
 // turnEnd returns where the turn that begins with the assistant's message at i ends. What
@@ -73,7 +74,7 @@ func (e *requestEncoder) said(h *history, m *llm.Message) {
 
 // assistant writes a turn of the model. The format's order is thoughts, words, calls.
 func (e *requestEncoder) assistant(run []llm.Message) {
-	before := len(e.b)
+	before := len(e.B)
 	c := contentEncoder{requestEncoder: e, role: llm.Assistant, name: run[0].Name}
 	audio, calls := "", 0
 	for i := range run {
@@ -107,17 +108,17 @@ func (e *requestEncoder) assistant(run []llm.Message) {
 		c.head()
 		e.raw(`""`)
 	default: // nothing was said
-		e.b = e.b[:before]
+		e.B = e.B[:before]
 		return
 	}
 	e.optional("reasoning_content", thoughts)
 	if audio != "" {
 		e.raw(`,"audio":{`)
 		e.optional("id", audio)
-		e.close('}')
+		e.Close('}')
 	}
 	e.calls(run, calls)
-	e.close('}')
+	e.Close('}')
 }
 
 // thoughtsOf returns the readable thoughts of a turn.
@@ -136,8 +137,8 @@ func thoughtsOf(run []llm.Message) string {
 func (e *requestEncoder) calls(run []llm.Message, n int) {
 	var signed *llm.Thinking // directly before the call
 	if n > 0 {
-		e.key("tool_calls")
-		e.open('[')
+		e.Name("tool_calls")
+		e.Open('[')
 	}
 	for i := range run {
 		for _, p := range run[i].Parts {
@@ -154,34 +155,30 @@ func (e *requestEncoder) calls(run []llm.Message, n int) {
 	}
 	e.loseIf(signed != nil, lostSignature)
 	if n > 0 {
-		e.close(']')
+		e.Close(']')
 	}
 }
 
 // call writes a call, and the signature before it if the upstream's own format carried it.
 func (e *requestEncoder) call(call *llm.ToolCall, signed *llm.Thinking) {
 	e.loseIf(call.Cache != nil, lostCache)
-	e.item()
-	e.key("id")
-	e.str(llm.SafeID(call.ID, maxIDLength))
+	e.Open('{')
+	e.Text("id", llm.SafeID(call.ID, maxIDLength))
 	if e.customs[call.Name] {
 		e.raw(`,"type":"custom","custom":{`)
-		e.key("name")
-		e.str(call.Name)
-		e.key("input")
-		e.str(customInput(call.Arguments))
+		e.Text("name", call.Name)
+		e.Text("input", wire.UnwrapInput(call.Arguments))
 	} else {
 		e.raw(`,"type":"function","function":{`)
-		e.key("name")
-		e.str(call.Name)
-		e.key("arguments")
+		e.Text("name", call.Name)
+		e.Name("arguments")
 		if call.Arguments == "" {
 			e.raw(`"{}"`)
 		} else {
 			e.str(call.Arguments)
 		}
 	}
-	e.close('}')
+	e.Close('}')
 	switch {
 	case signed == nil:
 	case signed.Origin == llm.Chat && signed.Text == "" && !signed.Redacted && e.t.Compatible:
@@ -191,7 +188,7 @@ func (e *requestEncoder) call(call *llm.ToolCall, signed *llm.Thinking) {
 	default:
 		e.lose(lostSignature)
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 // results writes the results of a turn's calls, directly after it. OpenAI takes pictures

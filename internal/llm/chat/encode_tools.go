@@ -21,13 +21,13 @@ func (e *requestEncoder) tools() {
 			continue
 		case !begun:
 			begun = true
-			e.key("tools")
-			e.open('[')
+			e.Name("tools")
+			e.Open('[')
 		}
 		e.tool(t)
 	}
 	if begun {
-		e.close(']')
+		e.Close(']')
 		e.choice()
 		e.boolp("parallel_tool_calls", e.r.Parallel)
 	}
@@ -49,9 +49,9 @@ func (e *requestEncoder) webSearch(t *llm.Tool) {
 		e.refuse("the tool " + t.Name)
 		return
 	}
-	e.key("web_search_options")
+	e.Name("web_search_options")
 	if t.Origin == llm.Chat && wire.IsObject(t.Raw) && !hasType(t.Raw) {
-		e.bytes(t.Raw)
+		e.B = append(e.B, t.Raw...)
 		return
 	}
 	e.raw("{}")
@@ -70,14 +70,13 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 	case t.Kind == llm.Builtin && (t.Origin != llm.Chat || len(t.Raw) == 0):
 		e.refuse("the tool " + t.Name)
 	case t.Kind == llm.Builtin, e.isCustom(t) && t.Origin == llm.Chat && len(t.Raw) > 0:
-		e.comma()
-		e.bytes(t.Raw)
+		e.Next()
+		e.B = append(e.B, t.Raw...)
 	case e.isCustom(t):
 		e.loseIf(len(t.Raw) > 0, lostGrammar)
-		e.item()
+		e.Open('{')
 		e.raw(`"type":"custom","custom":{`)
-		e.key("name")
-		e.str(t.Name)
+		e.Text("name", t.Name)
 		e.optional("description", t.Description)
 		e.raw("}}")
 	default:
@@ -99,14 +98,12 @@ func (e *requestEncoder) function(t *llm.Tool) {
 	case len(schema) == 0 && e.t.Compatible: // some of them want one
 		schema = []byte(`{"type":"object","properties":{}}`)
 	}
-	e.item()
+	e.Open('{')
 	e.raw(`"type":"function","function":{`)
-	e.key("name")
-	e.str(t.Name)
+	e.Text("name", t.Name)
 	e.optional("description", t.Description)
 	if len(schema) > 0 {
-		e.key("parameters")
-		e.bytes(schema)
+		e.Raw("parameters", schema)
 	}
 	e.boolp("strict", t.Strict)
 	e.raw("}}")
@@ -116,30 +113,28 @@ func (e *requestEncoder) choice() {
 	c := &e.r.Choice
 	switch c.Mode {
 	case llm.None:
-		e.key("tool_choice")
-		e.raw(`"none"`)
+		e.Literal("tool_choice", `"none"`)
 	case llm.Auto, llm.Required:
-		e.key("tool_choice")
+		e.Name("tool_choice")
 		if len(c.Allowed) > 0 && !e.t.Compatible {
 			e.choiceAmong()
 			return
 		}
 		e.str(string(c.Mode))
 	case llm.Named:
-		e.key("tool_choice")
-		e.open('{')
+		e.Name("tool_choice")
+		e.Open('{')
 		e.toolByName(c.Name)
 	}
 }
 
 func (e *requestEncoder) choiceAmong() {
 	e.raw(`{"type":"allowed_tools","allowed_tools":{`)
-	e.key("mode")
-	e.str(string(e.r.Choice.Mode))
-	e.key("tools")
-	e.open('[')
+	e.Text("mode", string(e.r.Choice.Mode))
+	e.Name("tools")
+	e.Open('[')
 	for _, name := range e.r.Choice.Allowed {
-		e.item()
+		e.Open('{')
 		e.toolByName(name)
 	}
 	e.raw("]}}")
@@ -151,12 +146,10 @@ func (e *requestEncoder) toolByName(name string) {
 	if e.customs[name] {
 		kind = "custom"
 	}
-	e.key("type")
-	e.str(kind)
-	e.key(kind)
-	e.open('{')
-	e.key("name")
-	e.str(name)
+	e.Text("type", kind)
+	e.Name(kind)
+	e.Open('{')
+	e.Text("name", name)
 	e.raw("}}")
 }
 
@@ -172,16 +165,4 @@ func customsOf(r *llm.Request) map[string]bool {
 		}
 	}
 	return names
-}
-
-// customInput returns the text that a custom tool is called with, out of the arguments
-// that stand for it. Others are the text themselves: a model wrote it so.
-func customInput(args string) string {
-	var v struct {
-		Input *string `json:"input"` // llm.CustomArgument
-	}
-	if args == "" || wire.Decode([]byte(args), &v) != nil || v.Input == nil {
-		return args
-	}
-	return *v.Input
 }

@@ -225,22 +225,22 @@ func appendFailure(dst []byte, f *llm.Failure) []byte {
 	if f == nil {
 		f = &llm.Failure{}
 	}
-	w := answerWriter{writer: writer{b: dst}}
+	w := answerWriter{writer: writerTo(dst)}
 	w.raw(`{"error":{`)
-	w.key("message")
+	w.Name("message")
 	if f.Message == "" {
 		w.str("The upstream's answer broke off.")
 	} else {
 		w.str(f.Message)
 	}
-	w.key("type")
+	w.Name("type")
 	if f.Type == "" {
 		w.str("server_error")
 	} else {
 		w.str(f.Type)
 	}
-	w.nullable("param", f.Param)
-	w.nullable("code", f.Code)
+	w.TextOrNull("param", f.Param)
+	w.TextOrNull("code", f.Code)
 	w.raw("}}")
-	return w.b
+	return w.B
 }

@@ -100,6 +100,8 @@ func (g *sayableRequests) part(role llm.Role) llm.Part {
 	}
 	if role != llm.User {
 		parts = parts[:2]
+	} else {
+		parts[1].(*llm.Opaque).Needed = `a part of the type "other"`
 	}
 	return rapid.SampledFrom(parts).Draw(g.T, "part")
 }

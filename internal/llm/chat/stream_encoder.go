@@ -76,15 +76,13 @@ func (s *streamEncoder) event(dst []byte, e *llm.Event) []byte {
 // start makes what all chunks have in common and says whose words follow.
 func (s *streamEncoder) start(dst []byte, e *llm.Event) []byte {
 	s.id = answerID(e.ID, s.reply)
-	w := writer{b: []byte("data: {")}
-	w.key("id")
-	w.str(s.id)
+	w := writerTo([]byte("data: {"))
+	w.Text("id", s.id)
 	w.raw(`,"object":"chat.completion.chunk"`)
-	w.number("created", s.reply.CreatedAt.Unix())
-	w.key("model")
-	w.str(modelOf(e.Model, s.reply))
+	w.Int("created", s.reply.CreatedAt.Unix())
+	w.Text("model", modelOf(e.Model, s.reply))
 	w.raw(`,"choices":[`)
-	s.head = w.b
+	s.head = w.B
 	s.tail = []byte("]")
 	if s.reply.Request.StreamUsage { // then every other chunk says that it is not yet known
 		s.tail = append(s.tail, `,"usage":null`...)
@@ -117,9 +115,9 @@ func (s *streamEncoder) partStart(dst []byte, e *llm.Event) []byte {
 	case llm.ToolCallPart:
 		dst = s.fill(dst)
 		s.called = *e
-		s.called.ID = callID(e.ID, s.id, s.calls)
+		s.called.ID, s.called.Name = callID(e.ID, s.id, s.calls), clientName(s.reply.Request, e.Name)
 		s.calls++
-		if s.customs[e.Name] {
+		if s.customs[s.called.Name] {
 			s.custom = s.custom[:0]
 			return dst
 		}
@@ -139,13 +137,13 @@ func (s *streamEncoder) says(dst []byte) []byte {
 
 // call writes the beginning of a call.
 func (s *streamEncoder) call(dst []byte, args string) []byte {
-	w := answerWriter{writer: writer{b: s.open(dst)}, customs: s.customs, signed: s.thought}
+	w := answerWriter{writer: writerTo(s.open(dst)), customs: s.customs, signed: s.thought}
 	w.raw(`"tool_calls":[{`)
-	w.number("index", int64(s.calls-1))
+	w.Int("index", int64(s.calls-1))
 	w.callMembers(s.called.ID, s.called.Name, args)
 	w.raw("}]")
 	s.thought = nil
-	return s.close(w.b)
+	return s.close(w.B)
 }
 
 func (s *streamEncoder) delta(dst []byte, text string) []byte {
@@ -202,17 +200,17 @@ func (s *streamEncoder) media(dst []byte, m *llm.Media) []byte {
 	if m == nil || m.Kind != llm.Image && (m.Kind != llm.Audio || s.sounded) || m.Data == "" && m.URL == "" {
 		return dst
 	}
-	w := answerWriter{writer: writer{b: s.open(dst)}}
+	w := answerWriter{writer: writerTo(s.open(dst))}
 	if m.Kind == llm.Image {
 		w.raw(`"images":[`)
 		w.image(m, s.images)
-		w.close(']')
+		w.Close(']')
 		s.images++
 	} else {
 		s.sounded = true
 		w.audio(m, s.id)
 	}
-	return s.close(w.b)
+	return s.close(w.B)
 }
 
 func (s *streamEncoder) finish(dst []byte, e *llm.Event) []byte {
