@@ -19,12 +19,14 @@ func layers() []layer {
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
 		{".", []string{"http", "http/admin", "http/network", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission"}, "the control plane reads what the engine publishes and moves no request"},
-		{"http", []string{"http/fault", "http/payload", "http/tap", "actors", "providers", "config", "internal/llm", "internal/llm/*", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
+		{"http", []string{"http/fault", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/llm", "internal/admission", "internal/lineage", "internal/peek", "internal/pin", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
+		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},
-		{"actors", []string{"actors/stage", "providers", "config", "internal/affinity", "internal/cooldown", "internal/pin", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
+		{"actors", []string{"actors/memory", "actors/stage", "providers", "config", "internal/affinity", "internal/cooldown", "internal/lineage", "internal/pin", "internal/recent", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
+		{"actors/memory", []string{"actors/stage", "providers", "internal/lineage", "internal/pin"}, "what is remembered for clients depends on no decision, and none of its actors on another"},
 		{"actors/stage", nil, "what actors stand on knows nothing of what they play"},
 		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
 		{"providers/grant", []string{"providers"}, "a token is got the same way for every vendor; where it is kept is the configuration's business"},
@@ -111,7 +113,7 @@ func confinements() []confinement {
 		{
 			modules: []string{"github.com/asynkron/protoactor-go"},
 			// A host may lend its actor system: one option, and the tests of it, name the type.
-			to:  []string{"actors/*.go", "actors/stage/*.go", "options.go", "*_test.go", "test/..."},
+			to:  []string{"actors/*.go", "actors/memory/*.go", "actors/stage/*.go", "options.go", "*_test.go", "test/..."},
 			why: "the actor library is pinned and has defects to steer around; one package knows them",
 		},
 		{

@@ -3,7 +3,8 @@
 //
 //	gateway            guardian: keeps the plan; ends the engine when a child cannot be kept alive
 //	├── ledger         counts, snapshots, records of requests, subscribers
-//	├── pins           where things were made that exist there only
+//	├── pins           (memory) where things were made that exist there only
+//	├── transcripts    (memory) conversations that no upstream remembers
 //	├── router         Acquire -> rank -> hand over; refused -> next candidate; lets requests wait
 //	├── sessions       one child for each binding; a lost one is simply made again
 //	│   └── session    which credentials serve a session, and its TTL
@@ -32,7 +33,8 @@
 //	             announce, retire
 //	sessions     Bind, expiring, lost, configure, announce, unbind            -
 //	session      bind, expire, announce, unbind                               -
-//	pins         made, whose, pinsDue                                         []Origin
+//	pins         Made, Whose, pinsDue                                         []Origin
+//	transcripts  Turned, TranscriptOf, turnsDue                               []byte
 //	ledger       every Fact, recorded, listRecords, findRecord, takeSnapshot, Snapshot, []*Record,
 //	             subscribe, unsubscribe                                       *Record
 //

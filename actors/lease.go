@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -21,7 +22,7 @@ type Acquire struct {
 	// Suffix is the reasoning suffix, such as "(high)". If a name with it is configured, that
 	// one is meant; else the suffix is appended to whatever the upstream calls the model.
 	Suffix string
-	// Format is the inbound one; only credentials whose upstream speaks it are picked.
+	// Format, if set, rules out credentials whose upstream does not speak it.
 	Format providers.Format
 	// Session of the request; zero keys = none.
 	Session session.Keys
@@ -50,19 +51,7 @@ type Acquire struct {
 type Tried = roster.Tried
 
 // Origin is where something was made that exists there only.
-type Origin struct {
-	Credential providers.CredentialID // empty = not known
-	Upstream   string
-	Account    string // empty = the credential is alone
-	Model      string // the name the client used, reasoning suffix included
-	// Foreign means that it was made for another client, who alone may use it.
-	Foreign bool
-}
-
-// SameAs reports whether c can use what was made at o.
-func (o Origin) SameAs(c *providers.Credential) bool {
-	return o.Credential == c.ID || o.Account != "" && o.Account == c.Account && o.Upstream == c.Upstream.Name
-}
+type Origin = memory.Origin
 
 // Why says why a credential was picked.
 type Why string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
+	"github.com/understudyhq/understudy/internal/recent"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -76,7 +77,7 @@ type record struct {
 // ledger counts what happened and passes it on to subscribers.
 type ledger struct {
 	credentials map[providers.CredentialID]*record
-	records     records
+	records     recent.List[*Record]
 	subscribers map[*stage.Feed[Event]]struct{}
 	seq         uint64
 	sessions    map[[16]byte]struct{}
@@ -88,6 +89,7 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		credentials: map[providers.CredentialID]*record{},
+		records:     recent.New[*Record](recordsKept),
 		subscribers: map[*stage.Feed[Event]]struct{}{},
 		sessions:    map[[16]byte]struct{}{},
 	}
@@ -106,12 +108,13 @@ func (l *ledger) Receive(c actor.Context) {
 	case unsubscribe:
 		delete(l.subscribers, msg.Feed)
 	case recorded:
-		l.records.add(msg.record)
+		l.records.Add(msg.record)
 		l.publish(Recorded{msg.record})
 	case listRecords:
-		c.Respond(l.records.latest(msg.limit))
+		c.Respond(l.records.Latest(msg.limit))
 	case findRecord:
-		c.Respond(l.records.find(msg.id))
+		rec, _ := l.records.Find(func(r *Record) bool { return r.RequestID == msg.id })
+		c.Respond(rec)
 	default:
 		stage.Unhandled(c)
 	}

@@ -2,7 +2,7 @@ package actors
 
 import (
 	"encoding/binary"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -75,24 +75,22 @@ func TestPins_AreForgottenAfterThirtyDays(t *testing.T) {
 
 func TestRecords_AreBounded(t *testing.T) {
 	t.Parallel()
-	var r records
-	require.Empty(t, r.latest(10))
-	require.Nil(t, r.find("0"))
-	id := func(n int) string { return fmt.Sprint("r", n) }
-	const n = 2*recordsKept + recordsKept/2
-	for i := range n {
-		r.add(&Record{RequestID: id(i), Status: i})
-	}
-	require.Len(t, r.ring, recordsKept)
-	all := r.latest(n)
-	require.Len(t, all, recordsKept)
-	for i, record := range all {
-		require.Equal(t, n-1-i, record.Status)
-	}
-	require.Len(t, r.latest(3), 3)
-	require.Empty(t, r.latest(0))
-	require.Nil(t, r.find(id(n-recordsKept-1)))
-	require.NotNil(t, r.find(id(n-recordsKept)))
-	r.add(&Record{RequestID: id(n - 5), Status: -1})
-	require.Equal(t, -1, r.find(id(n-5)).Status, "the latest of that id")
+	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
+		for i := range recordsKept + 2 {
+			e.Record(&Record{RequestID: strconv.Itoa(i), Status: i})
+		}
+		e.Record(&Record{RequestID: "5", Status: -1})
+		all, err := e.Records(t.Context(), 2*recordsKept)
+		require.NoError(t, err)
+		require.Len(t, all, recordsKept)
+		require.Equal(t, []int{-1, recordsKept + 1, recordsKept}, []int{all[0].Status, all[1].Status, all[2].Status})
+		for id, want := range map[string]bool{"0": false, "2": false, "3": true, "5": true} {
+			r, err := e.RecordOf(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, want, r != nil, id)
+		}
+		latest, err := e.RecordOf(t.Context(), "5")
+		require.NoError(t, err)
+		require.Equal(t, -1, latest.Status, "the latest of that id")
+	})
 }

@@ -24,9 +24,10 @@ type Record struct {
 	Session   session.Key     // hashed
 	Strategy  config.Strategy // empty = nobody was asked
 	Attempts  []AttemptRecord
-	Rejected  *Field // who was not ready when nobody was left; nil = it did not come to that
-	Dropped   int    // encrypted reasoning items left out, which the credential could not read
-	Status    int    // what the client got; 499 = it went away
+	Rejected  *Field   // who was not ready when nobody was left; nil = it did not come to that
+	Lost      []string // what of the request the upstream's format could not say: paths
+	Dropped   int      // encrypted reasoning items left out, which the credential could not read
+	Status    int      // what the client got; 499 = it went away
 	Outcome   providers.Kind
 	Err       string        // what the client was told, if that was the gateway's own
 	Queued    time.Duration // from arrival to the first question to the engine
@@ -55,39 +56,3 @@ type AttemptRecord struct {
 
 // recordsKept is how many records the engine remembers.
 const recordsKept = 10_000
-
-// records is a ring of the latest records. The zero value is empty.
-type records struct {
-	ring []*Record
-	next int // where the next one goes, once the ring is full
-}
-
-func (r *records) add(rec *Record) {
-	if len(r.ring) < recordsKept {
-		r.ring = append(r.ring, rec)
-		return
-	}
-	r.ring[r.next] = rec
-	r.next = (r.next + 1) % recordsKept
-}
-
-// latest returns up to limit records, latest first.
-func (r *records) latest(limit int) []*Record {
-	n := len(r.ring)
-	list := make([]*Record, 0, min(limit, n))
-	for i := range min(limit, n) {
-		list = append(list, r.ring[(r.next+n-1-i)%n])
-	}
-	return list
-}
-
-// find returns the latest record of a request; nil if there is none.
-func (r *records) find(id string) *Record {
-	n := len(r.ring)
-	for i := range n {
-		if rec := r.ring[(r.next+n-1-i)%n]; rec.RequestID == id {
-			return rec
-		}
-	}
-	return nil
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/actors/stage"
 )
 
@@ -81,13 +82,14 @@ func (g *guardian) Receive(c actor.Context) {
 func (g *guardian) spawn(c actor.Context) {
 	w := g.w
 	// One of each for all its incarnations: what was counted stays counted.
-	ledger, pins := newLedger(), newPins()
+	ledger, pins, transcripts := newLedger(), memory.NewPins(), memory.NewTranscripts()
 	for _, child := range []struct {
 		pid   *actor.PID
 		props *actor.Props
 	}{
 		{w.ledger, w.props(func() actor.Actor { return ledger })},
 		{w.pins, w.props(func() actor.Actor { return pins })},
+		{w.transcripts, w.props(func() actor.Actor { return transcripts })},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
 		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))}, // last: it asks the others
@@ -114,6 +116,7 @@ type wiring struct {
 	sessions    *actor.PID
 	ledger      *actor.PID
 	pins        *actor.PID
+	transcripts *actor.PID
 	blocking    sync.WaitGroup // what is outside of mailboxes because it blocks
 }
 
@@ -131,6 +134,7 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 		sessions:    at("sessions"),
 		ledger:      at("ledger"),
 		pins:        at("pins"),
+		transcripts: at("transcripts"),
 	}
 }
 

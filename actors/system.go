@@ -15,7 +15,9 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/eventstream"
 
+	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/actors/stage"
+	"github.com/understudyhq/understudy/internal/lineage"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -199,12 +201,21 @@ func (s *System) Made(l Lease, client string, keys []pin.Key) {
 	if l.asked != nil {
 		origin.Model = l.asked.Model + l.asked.Suffix // some names are configured with theirs
 	}
-	s.w.root.Send(s.w.pins, made{keys, origin, client})
+	s.w.root.Send(s.w.pins, memory.Made{Keys: keys, Origin: origin, Client: client})
 }
 
 // Origins returns where things were made, in order; the zero Origin for what is not known.
 func (s *System) Origins(ctx context.Context, client string, keys []pin.Key) ([]Origin, error) {
-	return ask[[]Origin](ctx, s, s.w.pins, whose{keys, client})
+	return ask[[]Origin](ctx, s, s.w.pins, memory.Whose{Keys: keys, Client: client})
+}
+
+// Turned notes what an answer has added to a conversation that no upstream remembers.
+func (s *System) Turned(t memory.Turned) { s.w.root.Send(s.w.transcripts, t) }
+
+// Transcript returns the conversation up to an answer as comma-separated items, not to be
+// changed; nil if it is not known.
+func (s *System) Transcript(ctx context.Context, answer lineage.Key) ([]byte, error) {
+	return ask[[]byte](ctx, s, s.w.transcripts, memory.TranscriptOf{Answer: answer})
 }
 
 // Record keeps the record of one request, which must not be changed any more.

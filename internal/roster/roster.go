@@ -253,7 +253,7 @@ func (x *Roster[O]) drop(key routeKey) {
 	}
 }
 
-// Ring returns the candidates for name in format f; nil if there are none.
+// Ring returns the candidates for name in format f, or in any if that is empty; nil if there are none.
 func (x *Roster[O]) Ring(name string, f providers.Format, now time.Time) *Ring[O] {
 	key := routeKey{name, f}
 	if r, ok := x.routes[key]; ok {
@@ -280,12 +280,12 @@ func (x *Roster[O]) Ring(name string, f providers.Format, now time.Time) *Ring[O
 // Named reports whether name is configured as it stands: as a model's name or an alias.
 func (x *Roster[O]) Named(name string) bool { return x.catalog().Named(name) }
 
-// candidates resolves name to the (credential, upstream model) pairs that serve it in f,
+// candidates resolves name to the (credential, upstream model) pairs that serve it in f (empty = in any),
 // and tells whose lists leave it out.
 func (x *Roster[O]) candidates(name string, f providers.Format) (slots []*Slot[O], excluded []Rejection) {
 	names := x.catalog()
 	for _, g := range x.grouped() {
-		if !g.upstream.Speaks(f) {
+		if f != "" && !g.upstream.Speaks(f) {
 			continue
 		}
 		models := names.Resolve(g.upstream, name)
