@@ -7,8 +7,9 @@ package llm
 // is ready. It is for one goroutine.
 type Sequence struct {
 	started, over bool
-	parts         []running // open and waiting parts, the current one first
-	next          int       // the number of the next part that is shown
+	parts         []*running       // open and waiting parts, the current one first
+	waiting       map[int]*running // those behind the current one that have not ended, by index
+	next          int              // the number of the next part that is shown
 }
 
 // running is a part that has not been shown to its end.
@@ -42,7 +43,7 @@ func (s *Sequence) Push(out []Event, e Event) []Event {
 		return append(out, e)
 	case PartStart:
 		s.end(e.Index) // a decoder that begins the same one again means another
-		s.parts = append(s.parts, running{index: e.Index, start: e})
+		s.begin(e)
 		return s.flush(out)
 	case Delta, Signed:
 		return s.content(out, e)
@@ -50,8 +51,8 @@ func (s *Sequence) Push(out []Event, e Event) []Event {
 		s.end(e.Index)
 		return s.flush(out)
 	default: // Finish, Failed
-		for i := range s.parts {
-			s.parts[i].ended = true
+		for _, r := range s.parts {
+			r.ended = true
 		}
 		out = s.flush(out)
 		s.over = true
@@ -59,20 +60,33 @@ func (s *Sequence) Push(out []Event, e Event) []Event {
 	}
 }
 
+func (s *Sequence) begin(e Event) {
+	r := &running{index: e.Index, start: e}
+	s.parts = append(s.parts, r)
+	if len(s.parts) == 1 {
+		return
+	}
+	if s.waiting == nil {
+		s.waiting = map[int]*running{}
+	}
+	s.waiting[e.Index] = r
+}
+
 func (s *Sequence) end(index int) {
 	if r := s.find(index); r != nil {
 		r.ended = true
+		delete(s.waiting, index)
 	}
 }
 
 // find returns the open part of an index; nil = there is none.
 func (s *Sequence) find(index int) *running {
-	for i := range s.parts {
-		if r := &s.parts[i]; r.index == index && !r.ended {
+	if len(s.parts) > 0 {
+		if r := s.parts[0]; r.index == index && !r.ended {
 			return r
 		}
 	}
-	return nil
+	return s.waiting[index]
 }
 
 func (s *Sequence) content(out []Event, e Event) []Event {
@@ -80,7 +94,7 @@ func (s *Sequence) content(out []Event, e Event) []Event {
 	if r == nil || e.Text == "" {
 		return out
 	}
-	if r != &s.parts[0] {
+	if r != s.parts[0] {
 		r.queued = append(r.queued, e)
 		return out
 	}
@@ -103,7 +117,7 @@ func (s *Sequence) show(out []Event, r *running) []Event {
 // what the next one has waited with.
 func (s *Sequence) flush(out []Event) []Event {
 	for len(s.parts) > 0 {
-		r := &s.parts[0]
+		r := s.parts[0]
 		if !r.start.withheld() || len(r.queued) > 0 {
 			out = s.show(out, r)
 		}
@@ -119,7 +133,10 @@ func (s *Sequence) flush(out []Event) []Event {
 			out = append(out, Event{Kind: PartEnd, Index: s.next})
 			s.next++
 		}
-		s.parts = s.parts[:copy(s.parts, s.parts[1:])]
+		s.parts[0] = nil
+		if s.parts = s.parts[1:]; len(s.parts) > 0 {
+			delete(s.waiting, s.parts[0].index)
+		}
 	}
 	return out
 }

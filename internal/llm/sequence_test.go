@@ -1,6 +1,7 @@
 package llm_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -126,4 +127,28 @@ func TestCollect_IsTheInverseOfEvents(t *testing.T) {
 
 	broken := &llm.Answer{ID: "id", Parts: []llm.Part{&llm.Text{Text: "he"}}, Failure: &llm.Failure{Message: "cut"}}
 	require.Equal(t, broken, llm.Collect(broken.Events()))
+}
+
+// BenchmarkSequence_ManyOpenParts must not grow with the number of parts, per event: an
+// upstream may have as many open as its answer is long.
+func BenchmarkSequence_ManyOpenParts(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			var events []llm.Event
+			for i := range n {
+				events = append(events, llm.Event{Kind: llm.PartStart, Index: i, Part: llm.ToolCallPart}, llm.Event{Kind: llm.Delta, Index: i, Text: "{}"})
+			}
+			events = append(events, llm.Event{Kind: llm.Finish})
+			for b.Loop() {
+				var (
+					seq llm.Sequence
+					out []llm.Event
+				)
+				for _, e := range events {
+					out = seq.Push(out, e)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(events)), "ns/event")
+		})
+	}
 }
