@@ -53,6 +53,9 @@ type Tried = roster.Tried
 // Origin is where something was made that exists there only.
 type Origin = memory.Origin
 
+// Turned says what an answer has added to a conversation that no upstream remembers.
+type Turned = memory.Turned
+
 // Why says why a credential was picked.
 type Why string
 

@@ -17,7 +17,6 @@ import (
 
 	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/actors/stage"
-	"github.com/understudyhq/understudy/internal/lineage"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
@@ -210,12 +209,12 @@ func (s *System) Origins(ctx context.Context, client string, keys []pin.Key) ([]
 }
 
 // Turned notes what an answer has added to a conversation that no upstream remembers.
-func (s *System) Turned(t memory.Turned) { s.w.root.Send(s.w.transcripts, t) }
+func (s *System) Turned(t Turned) { s.w.root.Send(s.w.transcripts, t) }
 
-// Transcript returns the conversation up to an answer as comma-separated items, not to be
-// changed; nil if it is not known.
-func (s *System) Transcript(ctx context.Context, answer lineage.Key) ([]byte, error) {
-	return ask[[]byte](ctx, s, s.w.transcripts, memory.TranscriptOf{Answer: answer})
+// Transcript returns the conversation of a client up to an answer as comma-separated items,
+// not to be changed; nil if it is not known.
+func (s *System) Transcript(ctx context.Context, client, answer string) ([]byte, error) {
+	return ask[[]byte](ctx, s, s.w.transcripts, memory.TranscriptOf{Client: client, Answer: answer})
 }
 
 // Record keeps the record of one request, which must not be changed any more.

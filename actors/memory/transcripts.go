@@ -11,13 +11,14 @@ import (
 
 // Messages the transcripts take. They answer TranscriptOf.
 type (
-	// Turned says what an answer has added to a conversation.
+	// Turned says what an answer has added to a conversation of a client.
 	Turned struct {
-		Answer, Before lineage.Key // Before is zero for a conversation's first turn
-		Items          lineage.Turn
+		Client         string
+		Answer, Before string // ids; Before is empty for a conversation's first turn
+		Items          []byte // comma-separated JSON; not changed any more
 	}
 	// TranscriptOf asks for the conversation up to an answer; it is answered with []byte.
-	TranscriptOf struct{ Answer lineage.Key }
+	TranscriptOf struct{ Client, Answer string }
 	// turnsDue is the alarm for the turn that was not used for longest.
 	turnsDue struct{}
 )
@@ -36,10 +37,10 @@ func NewTranscripts() actor.Actor { return &transcripts{book: lineage.NewBook()}
 func (t *transcripts) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case Turned:
-		t.book.Keep(msg.Answer, msg.Before, msg.Items, time.Now())
+		t.keep(msg)
 		t.expire(c)
 	case TranscriptOf:
-		c.Respond(t.book.Find(msg.Answer, time.Now()))
+		c.Respond(t.book.Find(lineage.KeyOf(msg.Client, msg.Answer), time.Now()))
 	case turnsDue, *actor.Started:
 		t.expire(c)
 	case *actor.Stopping, *actor.Restarting:
@@ -47,6 +48,14 @@ func (t *transcripts) Receive(c actor.Context) {
 	default:
 		stage.Unhandled(c)
 	}
+}
+
+func (t *transcripts) keep(msg Turned) {
+	before := lineage.Key{}
+	if msg.Before != "" {
+		before = lineage.KeyOf(msg.Client, msg.Before)
+	}
+	t.book.Keep(lineage.KeyOf(msg.Client, msg.Answer), before, msg.Items, time.Now())
 }
 
 func (t *transcripts) expire(c actor.Context) {
