@@ -10,6 +10,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/peek"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/internal/session"
@@ -19,6 +20,7 @@ import (
 // call is one request as the gateway understands it: what is asked of which model, and the
 // bytes that say so. Its owner releases body.
 type call struct {
+	format    providers.Format // the client's
 	operation providers.Operation
 	model     string    // as the client named it, reasoning suffix included
 	modelAt   peek.Span // where the body names it; zero = it does not
@@ -33,6 +35,10 @@ type call struct {
 	pins      []pin.Pin  // what it refers to, which lies at one organisation
 	encrypted []reasoned // reasoning in it that only its maker can read
 	inputAt   int        // where the body's input begins, which holds encrypted
+
+	before      string          // id of the answer it continues by the gateway's own memory; empty = none
+	input       []byte          // Responses: the input of this turn alone, inside some body
+	translation *translate.Call // nil = no upstream of another format was met yet
 }
 
 // reasoned is an item of encrypted reasoning and where it was made.
@@ -69,8 +75,8 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 		return nil, bodyError(err)
 	}
 	c := &call{
-		operation: t.operation, model: t.model, stream: t.stream, array: t.array,
-		query: withoutKey(in.r.URL.RawQuery), body: body,
+		format: in.format, operation: t.operation, model: t.model, stream: t.stream, array: t.array,
+		query: withoutKey(in.r.URL.RawQuery), body: body, input: peeked.Input,
 	}
 	if c.model == "" {
 		c.model, c.modelAt, c.stream = peeked.Model, peeked.ModelAt, peeked.Stream
@@ -82,7 +88,10 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 	if !in.key.allows(c.model) && !in.key.allows(route) {
 		return nil, fault.ModelNotFound(c.model)
 	}
-	c.acquire = actors.Acquire{Model: route, Suffix: suffix, Format: in.format}
+	c.acquire = actors.Acquire{Model: route, Suffix: suffix}
+	if !translatable(t.operation) {
+		c.acquire.Format = in.format
+	}
 	if hasSession(t.operation) {
 		c.acquire.Session = session.From(in.r.Header, sessionBody(peeked), in.key.name+"\x00"+route)
 		c.refer(in.r.Header, peeked)
@@ -176,6 +185,10 @@ func (s *Server) relayGeminiCall(in *inbound) error {
 func (s *Server) relayTo(in *inbound, t target) error {
 	c, err := s.parse(in, t)
 	if err != nil {
+		return err
+	}
+	if c, err = s.recall(in, c, t); err != nil {
+		c.body.Release()
 		return err
 	}
 	defer c.body.Release()

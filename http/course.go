@@ -142,6 +142,9 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 				soonest = at
 			}
 		}
+		if w.last.native {
+			a.Format, w.call.acquire.Format = w.in.format, w.in.format
+		}
 		wide := o.Scope != providers.ScopeModel
 		a.Tried = append(a.Tried, lease.Tried(wide))
 		a.Wait, a.NotBefore, a.Stay = 0, time.Time{}, ""

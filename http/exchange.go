@@ -13,6 +13,7 @@ import (
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -32,6 +33,9 @@ type attempt struct {
 	lease  actors.Lease
 	out    *sink
 
+	format       providers.Format // the upstream is spoken to in
+	translated   *translated      // nil = the upstream speaks the client's format
+	losses       []translate.Loss // what of the request cannot be said in format
 	upstreamCall providers.Call
 	ctx          context.Context // ends with the request, or by the watchdog
 	watchdog     watchdog
@@ -51,11 +55,20 @@ type result struct {
 
 // run makes the upstream call and gives its answer to the client or returns a failure.
 func (a *attempt) run() result {
+	a.format = outboundFormat(a.in.format, a.call.operation, a.lease.Credential.Upstream)
 	a.upstreamCall = providers.Call{
-		Format: a.in.format, Operation: a.call.operation,
-		Model: a.lease.Model, Stream: a.call.stream, Query: a.call.query, Resource: a.call.resource,
+		Format: a.format, Operation: a.call.operation,
+		Model: strings.TrimSuffix(a.lease.Model, a.lease.Suffix), Stream: a.call.stream, Query: a.call.query, Resource: a.call.resource,
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
+	if a.format != a.in.format {
+		if err := a.translate(); err != nil {
+			return a.untranslated(err)
+		}
+		if a.call.operation == providers.CountTokens && !translate.CanCount(a.format) {
+			return a.estimate()
+		}
+	}
 	req, err := a.request()
 	if err != nil {
 		return a.unsendable(err)
@@ -101,7 +114,7 @@ func (a *attempt) receive(resp *http.Response) result {
 	if o.Kind != providers.Success {
 		return a.refused(resp, body)
 	}
-	if t := tap.New(a.in.format, a.call.array, resp.Header); t != nil {
+	if t := tap.New(a.format, a.call.array && a.translated == nil, resp.Header); t != nil {
 		return a.stream(resp, body, t, o)
 	}
 	return a.whole(resp, body, o)
@@ -119,7 +132,11 @@ func (a *attempt) refused(resp *http.Response, body io.Reader) result {
 	}
 	o := a.classify(resp, b.Bytes[:min(len(b.Bytes), maxClassifiedBytes)], nil)
 	f := &failure{outcome: o, cause: err, next: o.Retryable()}
-	if err == nil {
+	switch {
+	case err != nil:
+	case a.translated != nil:
+		f.cause = a.foreignRefusal(o, resp.StatusCode, b.Bytes)
+	default:
 		f.answer = &wholeAnswer{status: resp.StatusCode, header: resp.Header, body: append([]byte(nil), b.Bytes...)}
 	}
 	return result{outcome: o, failure: f}
@@ -143,6 +160,13 @@ const headersTooLarge = "request header list larger than peer's advertised limit
 func (a *attempt) headersRefused(err error) result {
 	o := providers.Outcome{Kind: providers.RequestFault, Reason: "headers too large"}
 	return result{outcome: o, failure: &failure{outcome: o, cause: fault.HeadersTooLarge(err)}}
+}
+
+// untranslated is the result of an attempt whose request cannot be said in the upstream's
+// format. Only somebody who speaks the client's own can help.
+func (a *attempt) untranslated(err error) result {
+	o := providers.Outcome{Kind: providers.RequestFault, Reason: "not translatable"}
+	return result{outcome: o, failure: &failure{outcome: o, cause: err, next: true, native: true}}
 }
 
 // unsendable is the result of an attempt for which no request could be built. The
@@ -180,9 +204,8 @@ func (a *attempt) classify(resp *http.Response, body []byte, err error) provider
 		answer.Status, answer.Header = resp.StatusCode, resp.Header
 	}
 	o := providers.Judge(a.lease.Credential, answer)
-	if o.Kind == providers.ModelUnsupported && (a.lease.Suffix != "" || a.call.resource != "") {
-		// It may be the suffix that the upstream does not know, and of a response that it does
-		// not have it may say anything: no reason to rest the model.
+	if o.Kind == providers.ModelUnsupported && a.call.resource != "" {
+		// Of a response that it does not have it may say anything: no reason to rest the model.
 		o.Kind = providers.RequestFault
 	}
 	return o

@@ -18,6 +18,8 @@ type failure struct {
 	cause error
 	// next says that another credential may do better.
 	next bool
+	// native says that only one whose upstream speaks the client's format may.
+	native bool
 }
 
 // isFinal reports whether f is the gateway's own refusal, which stays the same.

@@ -83,6 +83,7 @@ type fakePool struct {
 	reports  []report
 	records  []*actors.Record
 	pins     map[pin.Key]actors.Origin
+	turns    map[string]actors.Turned // by the answers' ids
 }
 
 type report struct {
@@ -158,6 +159,28 @@ func (p *fakePool) Origins(_ context.Context, _ string, keys []pin.Key) ([]actor
 		origins[i] = p.pins[k]
 	}
 	return origins, nil
+}
+
+func (p *fakePool) Transcript(_ context.Context, _, answer string) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	turn, ok := p.turns[answer]
+	if !ok {
+		return nil, nil
+	}
+	if before, ok := p.turns[turn.Before]; ok {
+		return append(append(slices.Clone(before.Items), ','), turn.Items...), nil
+	}
+	return turn.Items, nil
+}
+
+func (p *fakePool) Turned(t actors.Turned) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.turns == nil {
+		p.turns = map[string]actors.Turned{}
+	}
+	p.turns[t.Answer] = t
 }
 
 func (p *fakePool) Record(r *actors.Record) {

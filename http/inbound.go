@@ -52,6 +52,8 @@ type inbound struct {
 	call      *call
 	tries     []actors.AttemptRecord // that are over
 	usage     providers.Usage        // of the last one
+	formatOut providers.Format       // of the last attempt
+	lost      []string               // what the request lost in translation to it, as paths
 	dropped   int                    // encrypted items that a credential could not have read
 	rejected  *actors.Field          // who was not ready when nobody was left
 	queued    time.Duration          // until the engine was asked
@@ -256,7 +258,7 @@ func (in *inbound) log(total time.Duration) {
 	}
 	if credential := in.lease.Credential; credential != nil {
 		attrs = append(attrs,
-			slog.String("format_out", string(in.format)),
+			slog.String("format_out", string(in.formatOut)),
 			slog.String("provider", credential.Upstream.Name),
 			slog.String("credential", string(credential.ID)),
 			slog.String("outcome", string(in.outcome)),

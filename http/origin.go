@@ -20,7 +20,7 @@ const turnState = "X-Codex-Turn-State"
 // refer finds what a request refers to that lies at one organisation only.
 func (c *call) refer(h http.Header, r peek.Request) {
 	b := pin.Body{}
-	switch c.acquire.Format {
+	switch c.format {
 	case providers.OpenAIResponses:
 		b.PreviousResponseID, b.Conversation = r.PreviousResponseID, r.Conversation
 		for _, item := range pin.Encrypted(r.Input) {
@@ -134,7 +134,7 @@ func (a *attempt) edits() []payload.Edit {
 func (c *call) maker() bool {
 	switch c.operation {
 	case providers.Generate, providers.Compact:
-		return c.acquire.Format == providers.OpenAIResponses || c.threads
+		return c.format == providers.OpenAIResponses || c.threads
 	default:
 		return false
 	}
@@ -184,7 +184,7 @@ func madeIn(f providers.Format, body []byte) []pin.Key {
 // byID serves the routes of one response, which only its maker has.
 func (s *Server) byID(in *inbound) error {
 	id := in.param
-	c := &call{operation: in.route.operation, resource: id, query: withoutKey(in.r.URL.RawQuery), pins: []pin.Pin{{Kind: pin.Response, ID: id}}}
+	c := &call{format: in.format, operation: in.route.operation, resource: id, query: withoutKey(in.r.URL.RawQuery), pins: []pin.Pin{{Kind: pin.Response, ID: id}}}
 	if in.r.Method == http.MethodPost {
 		body, err := s.readBody(in)
 		if err != nil {

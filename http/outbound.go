@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 
@@ -15,19 +16,45 @@ func (a *attempt) request() (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	edits := a.edits()
-	body, length := payload.Outbound(a.call.body, edits)
 	req := (&http.Request{
 		Method: a.call.operation.Method(), URL: url, Host: url.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        outboundHeader(a.in.r.Header, credential),
-		Body:          body,
-		ContentLength: int64(length),
+		Header: a.header(),
 	}).WithContext(a.ctx)
-	// A transport that finds its kept connection closed sends the body again.
+	if err := a.setBody(req); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// setBody gives req its body, and what makes another one for a transport that finds its kept
+// connection closed.
+func (a *attempt) setBody(req *http.Request) error {
+	own, err := a.ownBody()
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		req.ContentLength = int64(len(own))
+		req.Body = io.NopCloser(bytes.NewReader(own))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(own)), nil }
+		return nil
+	}
+	edits := a.edits()
+	body, length := payload.Outbound(a.call.body, edits)
+	req.Body, req.ContentLength = body, int64(length)
 	req.GetBody = func() (io.ReadCloser, error) {
 		again, _ := payload.Outbound(a.call.body, edits)
 		return again, nil
 	}
-	return req, nil
+	return nil
+}
+
+// header returns the headers of the upstream call.
+func (a *attempt) header() http.Header {
+	client := a.in.r.Header
+	if a.translated != nil {
+		client = a.translatedHeader()
+	}
+	return outboundHeader(client, a.lease.Credential)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -22,6 +23,7 @@ func (in *inbound) attempted(a *attempt, o providers.Outcome) {
 	}
 	in.tries = append(in.tries, r)
 	in.usage = o.Usage
+	in.formatOut, in.lost = a.format, paths(a.losses)
 	if a.dropped > in.dropped {
 		in.dropped = a.dropped
 	}
@@ -37,7 +39,7 @@ func (in *inbound) record(total time.Duration) {
 		RequestID: in.id, At: in.startedAt, Client: in.key.name,
 		FormatIn: in.format, Operation: c.operation, Asked: clip(c.model),
 		Source: c.acquire.Session.Source, Session: c.acquire.Session.Primary,
-		Attempts: in.tries, Rejected: in.rejected, Dropped: in.dropped, Status: in.w.Status, Outcome: in.outcome,
+		Attempts: in.tries, Rejected: in.rejected, Dropped: in.dropped, Lost: in.lost, Status: in.w.Status, Outcome: in.outcome,
 		Queued: in.queued, Waited: in.waited, Total: total, Usage: in.usage,
 	}
 	if in.gone {
@@ -45,7 +47,7 @@ func (in *inbound) record(total time.Duration) {
 	}
 	if n := len(in.tries); n > 0 {
 		last := &in.tries[n-1]
-		r.FormatOut, r.Used = in.format, last.Route
+		r.FormatOut, r.Used = in.formatOut, last.Route
 		if last.Field != nil {
 			r.Strategy = last.Field.Strategy
 		}
@@ -57,6 +59,18 @@ func (in *inbound) record(total time.Duration) {
 		r.Err = fault.Code(in.err)
 	}
 	in.server.pool.Record(r)
+}
+
+// paths returns where the losses lie.
+func paths(lost []translate.Loss) []string {
+	if len(lost) == 0 {
+		return nil
+	}
+	list := make([]string, len(lost))
+	for i, l := range lost {
+		list[i] = clip(l.Path)
+	}
+	return list
 }
 
 // maxNameBytes bounds the names of models in records: clients may name a model as they like,

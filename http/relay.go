@@ -54,6 +54,9 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 	if err != nil {
 		return a.broken(resp, err)
 	}
+	if !whole && a.translated != nil {
+		return a.broken(resp, fmt.Errorf("%w: too long to be translated", fault.ErrMalformedAnswer))
+	}
 	if !whole {
 		return a.giant(resp, body, b.Bytes, o)
 	}
@@ -61,9 +64,12 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 		return a.broken(resp, err)
 	}
 	if a.call.resource == "" { // what a stored answer cost has been counted
-		if usage, ok := providers.ReadUsage(a.in.format, b.Bytes); ok {
+		if usage, ok := providers.ReadUsage(a.format, b.Bytes); ok {
 			o.Usage = usage
 		}
+	}
+	if a.translated != nil {
+		return a.translatedAnswer(resp, b.Bytes, o)
 	}
 	a.made(resp.Header, b.Bytes)
 	a.served()

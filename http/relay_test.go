@@ -123,7 +123,7 @@ func TestRelay_ReplacesNothingButTheModelOfAnAlias(t *testing.T) {
 			"{ \"a\" : \"main\",\n\"model\" :  \"m\\u0061in\" , \"metadata\":{\"model\":\"main\"}}",
 			"{ \"a\" : \"main\",\n\"model\" :  \"up\\\"stream/1\" , \"metadata\":{\"model\":\"main\"}}",
 		},
-		"with a suffix": {"/v1/messages", `{"model":"main(high)"}`, `{"model":"up\"stream/1(high)"}`},
+		"with a suffix": {"/v1/messages", `{"model":"main(high)"}`, `{"model":"up\"stream/1","thinking":{"type":"enabled","budget_tokens":24576},"max_tokens":25600}`},
 		"gemini":        {"/v1beta/models/main:generateContent", `{"x": 1 }`, `{"x": 1 }`},
 	}
 	for name, tt := range tests {

@@ -42,7 +42,7 @@ func TestRoutes_CallTheRightOperation(t *testing.T) {
 		"/v1beta/models/g:batchEmbedContents":                {providers.Gemini, providers.BatchEmbed, "g", false},
 		"/v1/models/g:generateContent":                       {providers.Gemini, providers.Generate, "g", false},
 		"/v1beta/models/team/a:b:generateContent":            {providers.Gemini, providers.Generate, "team/a:b", false},
-		"/v1beta/models/team%2Fg%20x(high):countTokens":      {providers.Gemini, providers.CountTokens, "team/g x(high)", false},
+		"/v1beta/models/team%2Fg%20x(high):countTokens":      {providers.Gemini, providers.CountTokens, "team/g x", false},
 		"/v1/models/publishers/google/models/g:embedContent": {providers.Gemini, providers.Embed, "publishers/google/models/g", false},
 	}
 	for target, tt := range tests {
@@ -56,6 +56,9 @@ func TestRoutes_CallTheRightOperation(t *testing.T) {
 			_, query, _ := strings.Cut(target, "?")
 			want := providers.Call{Format: tt.format, Operation: tt.operation, Model: tt.model, Stream: tt.stream, Query: query}
 			require.Equal(t, []providers.Call{want}, calls)
+			if tt.operation == providers.Generate || tt.operation == providers.CountTokens {
+				tt.format = "" // upstreams of any format will do
+			}
 			require.Equal(t, tt.format, pool.acquired[0].Format)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/admission"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/providers"
@@ -33,6 +34,11 @@ type Pool interface {
 	Made(l actors.Lease, client string, keys []pin.Key)
 	// Origins returns where things were made, in order; the zero Origin for what is not known.
 	Origins(ctx context.Context, client string, keys []pin.Key) ([]actors.Origin, error)
+	// Transcript returns the conversation of a client up to an answer that no upstream
+	// remembers, as comma-separated items; nil if it is not known.
+	Transcript(ctx context.Context, client, answer string) ([]byte, error)
+	// Turned notes what an answer has added to such a conversation.
+	Turned(actors.Turned)
 	// Record keeps the record of one request.
 	Record(*actors.Record)
 	// Models lists the names that clients can use now.
@@ -59,6 +65,7 @@ type Server struct {
 	buffers  payload.Pool
 	gate     gate
 	guesses  admission.Lockout // at the management key; outlives the settings
+	tokens   translate.Tokenizer
 	echo     *echo.Echo
 }
 

@@ -31,17 +31,18 @@ type sink struct {
 	flush *http.ResponseController
 
 	mu        sync.Mutex
-	resp      *http.Response // the answer that is passed on; nil = none now
-	comments  bool           // comments may be sent into the stream
-	committed bool           // the answer's head has left
-	overdue   bool           // holdBack is over
-	midEvent  bool           // what left last was no whole event
-	held      []byte         // received, but not sent
-	complete  int            // bytes of held that are whole events
-	heldAt    time.Time      // when held began to fill
-	sentAt    time.Time      // when something was sent last
-	allowedAt time.Time      // when the write deadline was moved last
-	timer     *time.Timer    // nil = never needed yet
+	status    int         // of the answer that is passed on; 0 = none is now
+	header    http.Header // its
+	comments  bool        // comments may be sent into the stream
+	committed bool        // the answer's head has left
+	overdue   bool        // holdBack is over
+	midEvent  bool        // what left last was no whole event
+	held      []byte      // received, but not sent
+	complete  int         // bytes of held that are whole events
+	heldAt    time.Time   // when held began to fill
+	sentAt    time.Time   // when something was sent last
+	allowedAt time.Time   // when the write deadline was moved last
+	timer     *time.Timer // nil = never needed yet
 	closed    bool
 	err       error // of the first write that failed
 }
@@ -50,11 +51,11 @@ func newSink(in *inbound) *sink {
 	return &sink{in: in, flush: http.NewResponseController(in.w.Writer)}
 }
 
-// begin makes resp the answer that is passed on.
-func (k *sink) begin(resp *http.Response, comments bool) {
+// begin makes an answer with that head the one that is passed on.
+func (k *sink) begin(status int, header http.Header, comments bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.resp, k.comments = resp, comments
+	k.status, k.header, k.comments = status, header, comments
 	k.held, k.complete, k.overdue, k.heldAt = k.held[:0], 0, false, time.Now()
 }
 
@@ -65,7 +66,7 @@ func (k *sink) drop() bool {
 	if k.committed {
 		return false
 	}
-	k.resp = nil
+	k.status, k.header = 0, nil
 	return true
 }
 
@@ -89,6 +90,26 @@ func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 	if n := t.Complete(k.held[from:]); n > 0 {
 		k.complete = from + n
 	}
+	if !release {
+		return nil
+	}
+	return k.release()
+}
+
+// passEvents takes whole events of an answer. They are kept back like those of pass.
+func (k *sink) passEvents(events []byte, release bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	release = release || k.committed || k.overdue
+	if release && len(k.held) == 0 {
+		return k.put(events)
+	}
+	if len(k.held) == 0 && len(events) > 0 {
+		k.heldAt = time.Now()
+		k.arm(holdBack)
+	}
+	k.held = append(k.held, events...)
+	k.complete = len(k.held)
 	if !release {
 		return nil
 	}
@@ -150,7 +171,7 @@ func (k *sink) sign() []byte {
 func (k *sink) commit(resp *http.Response) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.resp = resp
+	k.status, k.header = resp.StatusCode, resp.Header
 	k.head()
 }
 
@@ -196,9 +217,9 @@ func (k *sink) allow() {
 // head sends the answer's status and headers. The lock is held.
 func (k *sink) head() {
 	h := k.in.w.Header()
-	copyAnswerHeader(h, k.resp.Header)
+	copyAnswerHeader(h, k.header)
 	k.in.stamp(h)
-	k.in.w.WriteHeader(k.resp.StatusCode)
+	k.in.w.WriteHeader(k.status)
 	k.committed = true
 }
 
@@ -216,7 +237,7 @@ func (k *sink) tick() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case k.closed || k.resp == nil || k.err != nil:
+	case k.closed || k.status == 0 || k.err != nil:
 	case !k.committed && len(k.held) == 0:
 	case !k.committed:
 		if left := holdBack - time.Since(k.heldAt); left > 0 {

@@ -19,9 +19,14 @@ const chunkBytes = 32 << 10
 // leaves, so that whatever goes wrong before is a failed attempt. After that, trouble is
 // told to the client inside the stream, unless the upstream has told its own.
 func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o providers.Outcome) result {
-	a.out.begin(resp, !t.IsArray())
-	a.pinTurn(resp.Header)
-	t.Makes = a.call.maker()
+	if a.translated != nil {
+		a.out.begin(http.StatusOK, a.translatedAnswerHeader(resp), !a.call.array)
+		t.Each = a.translated.answer.Take
+	} else {
+		a.out.begin(resp.StatusCode, resp.Header, !t.IsArray())
+		a.pinTurn(resp.Header)
+		t.Makes = a.call.maker()
+	}
 	chunk := a.server.buffers.Get(chunkBytes)
 	defer chunk.Release()
 	for {
@@ -57,6 +62,9 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
 		r := a.streamRefused(resp, t)
 		return &r
 	}
+	if a.translated != nil {
+		return a.passTranslated(resp, t, waiting)
+	}
 	if len(t.Made) > 0 { // before the client can refer to it
 		a.pin(t.Made)
 		t.Made = nil
@@ -82,12 +90,14 @@ func (a *attempt) streamEnd(resp *http.Response, t *tap.Tap, o providers.Outcome
 	switch {
 	case t.Failure != nil && !t.Begun && a.out.drop():
 		return a.streamRefused(resp, t)
+	case t.Failure != nil && a.translated != nil:
+		return *a.streamFailed(resp, t)
 	case t.Failure == nil && !t.Begun:
 		return a.streamCut(resp, t, fault.ErrEmptyAnswer)
 	case !t.Ended:
 		return a.streamCut(resp, t, fault.ErrUnfinished)
 	}
-	if waiting && t.Begun {
+	if waiting && t.Begun || a.isCollected() {
 		a.served()
 	}
 	return a.streamDone(resp, t, o)
@@ -110,7 +120,11 @@ func (a *attempt) streamDone(resp *http.Response, t *tap.Tap, o providers.Outcom
 		cause = fmt.Errorf("upstream failed in its stream: %s", o.Reason)
 	}
 	o.Usage = a.cost(t)
-	if err := a.out.finish(); err != nil {
+	finish := a.out.finish
+	if a.translated != nil {
+		finish = func() error { return a.endTranslated(resp) }
+	}
+	if err := finish(); err != nil {
 		r := a.lost(err)
 		r.outcome.Usage = o.Usage
 		return r
@@ -143,10 +157,10 @@ func (a *attempt) streamCut(resp *http.Response, t *tap.Tap, cause error) result
 }
 
 func (a *attempt) streamError(t *tap.Tap, e *fault.Error) []byte {
-	if t.IsArray() {
-		return fault.Element(e, a.in.id, t.Progress)
+	if a.call.array {
+		return fault.Element(e, a.in.id, a.progress(t))
 	}
-	return fault.Event(a.in.format, e, a.in.id, t.Progress)
+	return fault.Event(a.in.format, e, a.in.id, a.progress(t))
 }
 
 // streamRefused is the result of a stream whose upstream reported an error before any
@@ -155,6 +169,10 @@ func (a *attempt) streamRefused(resp *http.Response, t *tap.Tap) result {
 	o := a.classify(resp, t.Failure, nil)
 	if !gjson.ValidBytes(t.Failure) { // nothing that a client could read
 		cause := fmt.Errorf("%w: an error that is no JSON", fault.ErrMalformedAnswer)
+		return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: o.Retryable()}}
+	}
+	if a.translated != nil {
+		cause := a.foreignRefusal(o, tap.RefusalStatus(a.format, o, t.Failure), t.Failure)
 		return result{outcome: o, failure: &failure{outcome: o, cause: cause, next: o.Retryable()}}
 	}
 	h := resp.Header.Clone()

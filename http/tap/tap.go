@@ -34,6 +34,9 @@ type Tap struct {
 	// Makes asks for what later requests may refer to: Made collects it.
 	Makes bool
 	Made  []pin.Key
+	// Each, if set, is called for every event, whose name and data are valid only meanwhile.
+	// Its errors are Feed's and Close's.
+	Each func(sse.Event) error
 
 	named  bool // the ids have been seen
 	format providers.Format
@@ -126,6 +129,11 @@ func (t *Tap) take(e sse.Event) error {
 	}
 	if t.Makes {
 		t.collect(e)
+	}
+	if t.Each != nil {
+		if err := t.Each(e); err != nil {
+			return err
+		}
 	}
 	if hasUsage(e.Data) {
 		if u, ok := providers.ReadUsage(t.format, e.Data); ok {
