@@ -26,6 +26,7 @@ func TestApply_UnderLoadFailsNoRequest(t *testing.T) {
 	var load sync.WaitGroup
 	var served atomic.Int64
 	for i, d := range append(dialects(), dialects()...) {
+		d = d.native()
 		load.Go(func() {
 			for n := 0; !stop.Load(); n++ {
 				stream := n%2 == 0

@@ -66,6 +66,15 @@ func dialects() []dialect {
 	}
 }
 
+// native asks the model of the dialect's own vendor, where others have it too.
+func (d dialect) native() dialect {
+	body := strings.NewReplacer(`"model":"m"`, `"model":"`+d.kind+`/m"`)
+	path := strings.NewReplacer("/models/m:", "/models/"+d.kind+"/m:")
+	d.plain, d.streamed = path.Replace(d.plain), path.Replace(d.streamed)
+	d.question1, d.questionN = body.Replace(d.question1), body.Replace(d.questionN)
+	return d
+}
+
 // formats returns one dialect for each format.
 func formats() []dialect { return dialects()[:4] }
 

@@ -145,28 +145,19 @@ func TestFallback_Chains(t *testing.T) {
 			chain([]string{"n(low)"}, config.Model{Name: "n"}),
 			[]string{"m"},
 			"m", 200,
-			[]string{"a m", "b m", "y n(low)"},
+			[]string{"a m", "b m", "y n"},
 		},
 		"asked with a suffix": {
 			chain([]string{"n"}, config.Model{Name: "n"}),
-			[]string{"m(high)"},
+			[]string{"m"},
 			"m(high)", 200,
-			[]string{"a m(high)", "b m(high)", "y n"},
+			[]string{"a m", "b m", "y n"},
 		},
 		"an unknown one is passed over": {
 			chain([]string{"nowhere", "n"}, config.Model{Name: "n"}),
 			[]string{"m"},
 			"m", 200,
 			[]string{"a m", "b m", "y n"},
-		},
-		"one in another format is passed over": {
-			with(chain([]string{"n", "openai/m2"}, config.Model{Name: "n"}), func(c *config.Config) {
-				c.Providers[1].Formats = []string{"openai-responses"}
-				c.Providers[0].Models = append(c.Providers[0].Models, config.Model{Name: "m2"})
-			}),
-			[]string{"m"},
-			"m", 200,
-			[]string{"a m", "b m", "a m2"},
 		},
 		"nobody has to fail": {
 			with(chain([]string{"n"}, config.Model{Name: "n"}), disabled),

@@ -61,6 +61,7 @@ func (n neighbour) core(t *testing.T, r *rig) {
 	t.Helper()
 	mine := []string{"Authorization", "Bearer " + n.key}
 	for _, d := range dialects() {
+		d = d.native()
 		for round := range 3 {
 			for _, stream := range []bool{false, true} {
 				got := r.ask(d, stream, mine...)
@@ -86,7 +87,7 @@ func (n neighbour) core(t *testing.T, r *rig) {
 	}
 	before := len(r.served())
 	for range 4 {
-		r.post("/v1/messages", `{"model":"m"}`, append(mine, "X-Session-ID", "s")...)
+		r.post("/v1/messages", `{"model":"anthropic/m"}`, append(mine, "X-Session-ID", "s")...)
 	}
 	served := r.served()[before:]
 	requireSame(t, served[len(served)-3:]) // the first of them may have failed over

@@ -27,8 +27,8 @@ func (r *rig) listed() string {
 	return gjson.GetBytes(r.get("/v1/models").body, "data.#.id").Raw
 }
 
-// The upstream gets its own name of a model, whatever the client calls it, with the suffix
-// that the client has put behind it.
+// The upstream gets its own name of a model, whatever the client calls it. What a suffix asks
+// for is said in the words of the upstream's format (TR71).
 func TestAL_TheUpstreamGetsItsOwnName(t *testing.T) {
 	t.Parallel()
 	configured := with(models(
@@ -37,11 +37,12 @@ func TestAL_TheUpstreamGetsItsOwnName(t *testing.T) {
 		config.Model{Name: "exact(low)"}, config.Model{Name: "exact"},
 		config.Model{Name: "vendor/v(1)"},
 	), func(c *config.Config) { c.Providers[0].Prefix = "team" })
-	tests := map[string]map[string]string{
-		"alias (AL1)":                    {"x": "n", "openai/x": "n", "team/x": "n"},
-		"alias and suffix (AL2)":         {"x(low)": "n(low)", "x(8192)": "n(8192)", "team/x(low)": "n(low)", "n(max)": "n(max)"},
-		"the exact one wins (AL3)":       {"x(high)": "thinker", "openai/x(high)": "thinker", "team/x(high)": "thinker", "exact(low)": "exact(low)", "exact(high)": "exact(high)"},
-		"a name that ends like a suffix": {"vendor/v(1)": "vendor/v(1)", "team/vendor/v(1)": "vendor/v(1)"},
+	type sent struct{ model, effort, budget string }
+	tests := map[string]map[string]sent{
+		"alias (AL1)":                    {"x": {model: "n"}, "openai/x": {model: "n"}, "team/x": {model: "n"}},
+		"alias and suffix (AL2)":         {"x(low)": {"n", "low", "1024"}, "x(8192)": {"n", "medium", "8192"}, "team/x(low)": {"n", "low", "1024"}, "n(max)": {"n", "max", "128000"}},
+		"the exact one wins (AL3)":       {"x(high)": {model: "thinker"}, "openai/x(high)": {model: "thinker"}, "team/x(high)": {model: "thinker"}, "exact(low)": {model: "exact(low)"}, "exact(high)": {"exact", "high", "24576"}},
+		"a name that ends like a suffix": {"vendor/v(1)": {model: "vendor/v(1)"}, "team/vendor/v(1)": {model: "vendor/v(1)"}},
 	}
 	for name, names := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,10 +51,15 @@ func TestAL_TheUpstreamGetsItsOwnName(t *testing.T) {
 			gemini := start(t, setup{kinds: []string{config.KindGemini}, adjust: configured})
 			for ask, want := range names {
 				require.Equal(t, http.StatusOK, chat.chat(ask).status, ask)
-				require.Equal(t, `{"model":"`+want+`"}`, string(chat.lastRequest().Body), ask)
+				body := `{"model":"` + want.model + `"}`
+				if want.effort != "" {
+					body = `{"model":"` + want.model + `","reasoning_effort":"` + want.effort + `"}`
+				}
+				require.Equal(t, body, string(chat.lastRequest().Body), ask)
 				ask = strings.Replace(ask, "openai/", "gemini/", 1)
 				require.Equal(t, http.StatusOK, gemini.post("/v1beta/models/"+ask+":generateContent", `{"contents":[]}`).status, ask)
-				require.Equal(t, "/v1beta/models/"+want+":generateContent", gemini.lastRequest().Path, ask)
+				require.Equal(t, "/v1beta/models/"+want.model+":generateContent", gemini.lastRequest().Path, ask)
+				require.Equal(t, want.budget, gjson.GetBytes(gemini.lastRequest().Body, "generationConfig.thinkingConfig.thinkingBudget").Raw, ask)
 			}
 			for _, ask := range []string{"x(huge)", "x()", "n(high", "(high)", "y(high)", "vendor/v"} {
 				require.Equal(t, http.StatusNotFound, chat.chat(ask).status, ask)
