@@ -44,6 +44,7 @@ type attempt struct {
 	firstByteAt  time.Time       // zero = none came
 	edited       [1]payload.Edit // room for the edit that most bodies need
 	dropped      int             // encrypted items left out
+	unmark       bool            // take signatures out that the gateway has marked
 }
 
 // result is how an attempt ended.

@@ -50,6 +50,11 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt}
 		result = a.run()
 	}
+	if !a.unmark && a.refusedMarks(result) {
+		a.end()
+		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt, unmark: true}
+		result = a.run()
+	}
 	o = result.outcome
 	in.err = result.err
 	return result.failure

@@ -66,7 +66,9 @@ type Server struct {
 	gate     gate
 	guesses  admission.Lockout // at the management key; outlives the settings
 	tokens   translate.Tokenizer
-	echo     *echo.Echo
+	// translates says that a request was translated: bodies may hold marked signatures.
+	translates atomic.Bool
+	echo       *echo.Echo
 }
 
 // New returns a server. It starts nothing and opens no listener.

@@ -73,6 +73,7 @@ func (a *attempt) translate() error {
 	if a.format == providers.Gemini && c.stream {
 		a.upstreamCall.Query = "alt=sse"
 	}
+	a.server.translates.Store(true)
 	a.translated = &translated{
 		body:   body,
 		answer: c.translation.Answer(a.format, translate.Client{Stream: c.stream, Array: c.array, ID: a.in.id, At: a.in.startedAt}),
@@ -224,6 +225,14 @@ func (a *attempt) streamFailed(resp *http.Response, t *tap.Tap) *result {
 	return &result{outcome: o, err: fmt.Errorf("upstream failed in its stream: %s", o.Reason)}
 }
 
+// refusedMarks reports whether an upstream of the client's own format has refused a request that
+// holds signatures which the gateway has marked, before it was started anew perhaps. Without
+// them it would be taken.
+func (a *attempt) refusedMarks(r result) bool {
+	return a.translated == nil && r.failure != nil && r.failure.answer != nil && r.outcome.Kind == providers.RequestFault &&
+		a.call.body != nil && translatable(a.call.operation) && translate.HasMarks(a.call.body.Bytes)
+}
+
 // endTranslated passes the end of a stream on.
 func (a *attempt) endTranslated(resp *http.Response) error {
 	a.translated.answer.Close()
@@ -282,7 +291,8 @@ func (a *attempt) rewritten() ([]byte, error) {
 	if a.call.body == nil || !translatable(a.call.operation) {
 		return nil, nil
 	}
-	marks := translate.HasMarks(a.call.body.Bytes)
+	a.unmark = a.unmark || a.server.translates.Load() // looking through a large body costs as much as relaying it
+	marks := a.unmark && translate.HasMarks(a.call.body.Bytes)
 	suffix := a.lease.Suffix != "" && a.call.operation == providers.Generate
 	if !suffix && !marks {
 		return nil, nil

@@ -443,4 +443,15 @@ func TestTranslation_SignaturesGoBackToTheirMakerOnly(t *testing.T) {
 	elsewhere := next("anthropic/m")
 	require.NotContains(t, elsewhere, "thinking", "Anthropic would refuse what it has not signed")
 	require.Contains(t, elsewhere, "Done.")
+
+	// A gateway that has not translated yet does not look for them, until somebody refuses them.
+	r = start(t, setup{kinds: []string{config.KindAnthropic}, ids: []string{"a"}, script: func(q fake.Request) fake.Reply {
+		if bytes.Contains(q.Body, []byte(`"thinking"`)) {
+			return fake.Error("anthropic", http.StatusBadRequest)
+		}
+		return answerTo(q)
+	}})
+	elsewhere = next("m")
+	require.NotContains(t, elsewhere, "thinking", "Anthropic would refuse what it has not signed")
+	require.Contains(t, elsewhere, "Done.")
 }
