@@ -42,6 +42,8 @@ type settings struct {
 	streamFor time.Duration
 	via       string
 
+	files int
+
 	profile string // a folder; empty = none
 	json    bool
 }
@@ -54,6 +56,7 @@ func benches() map[string]func(context.Context, settings, *report) error {
 		"sessions": benchSessions,
 		"streams":  benchStreams,
 		"sigterm":  benchSigterm,
+		"files":    benchFiles,
 	}
 }
 
@@ -97,7 +100,7 @@ func parse(args []string) (settings, []string, error) {
 	var loads string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|engine|sessions|streams|sigterm|all] …\n"+
+		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|engine|sessions|streams|sigterm|files|all] …\n"+
 			"Without a name: all, which is proxy, engine and sessions.")
 		flags.PrintDefaults()
 	}
@@ -112,6 +115,7 @@ func parse(args []string) (settings, []string, error) {
 	flags.IntVar(&s.streams, "n", 1000, "streams: how many at once")
 	flags.DurationVar(&s.streamFor, "for", time.Minute, "streams: how long each is")
 	flags.StringVar(&s.via, "via", roleGateway, "streams: what they pass through, gateway or proxy")
+	flags.IntVar(&s.files, "files", 10000, "files: credential files")
 	flags.BoolVar(&s.json, "json", false, "print JSON instead of tables")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, nil, err
@@ -143,7 +147,7 @@ func benchNames(args []string) ([]string, error) {
 }
 
 func (s settings) validate() error {
-	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams}) < 1 {
+	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams, s.files}) < 1 {
 		return errors.New("counts must be at least 1")
 	}
 	if s.streamFor < time.Second || s.chunkPause < 0 {

@@ -19,6 +19,7 @@ type report struct {
 	Sessions *sessionsRow `json:"sessions,omitempty"`
 	Streams  *streamsRow  `json:"streams,omitempty"`
 	Sigterm  *sigtermRow  `json:"sigterm,omitempty"`
+	Files    *filesRow    `json:"files,omitempty"`
 }
 
 // add takes over what part has.
@@ -33,6 +34,9 @@ func (r *report) add(part report) {
 	}
 	if part.Sigterm != nil {
 		r.Sigterm = part.Sigterm
+	}
+	if part.Files != nil {
+		r.Files = part.Files
 	}
 }
 
@@ -53,6 +57,12 @@ func (r report) print(out io.Writer) {
 	if s := r.Sigterm; s != nil {
 		fmt.Fprintf(table, "\n%d stops by SIGTERM under load: %d requests answered in full, %d refused, %d not begun, none lost\n",
 			s.Stops, s.Whole, s.Refused, s.NotBegun)
+	}
+	if f := r.Files; f != nil {
+		fmt.Fprintf(table, "\n%d credential files: ready after %s ms; %s with %d files\n",
+			f.Files, f.ReadyMilliseconds.text(0), f.FewReadyMilliseconds.text(0), fewFiles)
+		fmt.Fprintf(table, "resident per credential beyond those: %s KB when ready, %s KB %v later\n",
+			f.ResidentBytes.scaled(1024).text(1), f.SettledBytes.scaled(1024).text(1), filesSettle)
 	}
 	_ = table.Flush() // standard output, or a test's buffer
 }

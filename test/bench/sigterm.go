@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -47,10 +44,9 @@ func benchSigterm(ctx context.Context, _ settings, out *report) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	program := filepath.Join(folder, "understudy")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/understudyhq/understudy/cmd/understudy")
-	if output, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the command: %w: %s", err, output)
+	program, err := buildCommand(ctx, folder)
+	if err != nil {
+		return err
 	}
 	row := sigtermRow{}
 	for _, think := range stopThinks {
@@ -124,25 +120,7 @@ providers:
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, "", err
 	}
-	command := exec.CommandContext(ctx, program, "serve", "-c", file)
-	command.Stderr = os.Stderr
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, "", err
-	}
-	if err := command.Start(); err != nil {
-		return nil, "", err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		return nil, "", fmt.Errorf("read the command's greeting: %w", errors.Join(err, command.Process.Kill(), command.Wait()))
-	}
-	go func() { _, _ = io.Copy(io.Discard, stdout) }()
-	address := regexp.MustCompile(`http://(\S+)`).FindStringSubmatch(line)
-	if address == nil {
-		return nil, "", fmt.Errorf("no address in %q: %w", line, errors.Join(command.Process.Kill(), command.Wait()))
-	}
-	return command, address[1], nil
+	return serveCommand(ctx, program, file)
 }
 
 // clientEnd is what one client of a stopping gateway has seen.

@@ -33,3 +33,8 @@ func ratios(values, by []float64) []float64 {
 	}
 	return quotients
 }
+
+// scaled returns s in a unit that is so many times as large.
+func (s spread) scaled(unit float64) spread {
+	return spread{s.Median / unit, s.Min / unit, s.Max / unit}
+}

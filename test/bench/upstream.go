@@ -17,6 +17,9 @@ const (
 	modelStream = "bench-stream"
 )
 
+// pathToken is where the upstream is an authorization server.
+const pathToken = "/token"
+
 // upstreamScript says how the upstream answers.
 type upstreamScript struct {
 	chunks int           // of a stream, its end mark not counted
@@ -32,6 +35,7 @@ type upstream struct {
 	events [][]byte
 	bodies sync.Pool
 	begun  atomic.Int64
+	tokens atomic.Int64 // given out
 }
 
 func newUpstream(s upstreamScript) *upstream {
@@ -53,6 +57,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return // the client went away
 	}
+	if r.URL.Path == pathToken {
+		u.token(w)
+		return
+	}
 	u.begun.Add(1)
 	h := w.Header()
 	for _, pair := range upstreamHeader {
@@ -68,6 +76,12 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = []string{"application/json"}
 	h["Content-Length"] = []string{strconv.Itoa(len(u.answer))}
 	_, _ = w.Write(u.answer) // the driver sees what is missing
+}
+
+// token answers as an authorization server does.
+func (u *upstream) token(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"access_token":"bench-token-%d","token_type":"Bearer","expires_in":3600}`, u.tokens.Add(1))
 }
 
 func (u *upstream) stream(ctx context.Context, w http.ResponseWriter) {

@@ -58,8 +58,11 @@ func ownMemory() memory {
 	}
 }
 
-func residentBytes() int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
+func residentBytes() int64 { return residentBytesOf("self") }
+
+// residentBytesOf returns what the process with that id, or "self", has in memory.
+func residentBytesOf(process string) int64 {
+	statm, err := os.ReadFile("/proc/" + process + "/statm")
 	if err != nil {
 		return 0
 	}
