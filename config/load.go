@@ -12,7 +12,7 @@ import (
 )
 
 // Load reads, completes and validates the file at path. getenv is usually os.LookupEnv;
-// nil knows no variable. extraKinds are provider kinds beyond those that come with the
+// nil knows no variable. It may be called by several goroutines at a time. extraKinds are provider kinds beyond those that come with the
 // gateway. The error is of type Errors when the file could be read.
 func Load(path string, getenv func(string) (string, bool), extraKinds ...string) (*Config, error) {
 	data, _, err := readMain(path)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -79,6 +80,7 @@ func newService(file string) (*service, error) {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
 	s.server = newServer(s.gateway.Handler(), s.logger)
+	debug.FreeOSMemory() // reading thousands of files leaves more garbage than there will be for long
 	return s, nil
 }
 
