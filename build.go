@@ -16,6 +16,7 @@ import (
 	"github.com/understudyhq/understudy/providers/anthropic"
 	"github.com/understudyhq/understudy/providers/compat"
 	"github.com/understudyhq/understudy/providers/gemini"
+	"github.com/understudyhq/understudy/providers/grant"
 	"github.com/understudyhq/understudy/providers/openai"
 	"github.com/understudyhq/understudy/providers/simulator"
 	"github.com/understudyhq/understudy/providers/vertex"
@@ -27,6 +28,7 @@ type builder struct {
 	options  options
 	registry *providers.Registry
 	last     built
+	limits   *grant.Limits // of all logins
 }
 
 // built is one configuration made usable.
@@ -54,7 +56,7 @@ func newBuilder(o options) *builder {
 	for kind, p := range o.kinds {
 		r.Add(kind, p)
 	}
-	return &builder{options: o, registry: r}
+	return &builder{options: o, registry: r, limits: grant.NewLimits(renewalsAtOnce)}
 }
 
 // build makes cfg usable without changing what is in use.
@@ -117,7 +119,7 @@ func (b *builder) upstream(source config.Provider, transports []http.RoundTrippe
 		if err != nil {
 			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
 		}
-		login, err := next.login(old, c, transports[i])
+		login, err := next.login(old, c, transports[i], b.limits)
 		if err != nil {
 			return builtUpstream{}, fmt.Errorf("credential %s: %w", c.ID, err)
 		}

@@ -36,13 +36,16 @@ type heldLogin struct {
 	transport http.RoundTripper
 }
 
+// renewalsAtOnce bounds how many logins are renewed at a time at one authorization server.
+const renewalsAtOnce = 16
+
 // seenKept bounds the former refresh tokens by which a login is recognized: a configuration
 // that was read before a renewal may arrive after it.
 const seenKept = 16
 
 // login returns what c's access tokens come from; nil = its secret is fixed. It is the one
 // that is in use already, if c describes that.
-func (u *builtUpstream) login(old builtUpstream, c config.Credential, transport http.RoundTripper) (*login, error) {
+func (u *builtUpstream) login(old builtUpstream, c config.Credential, transport http.RoundTripper, limits *grant.Limits) (*login, error) {
 	if c.ServiceAccount == nil && (c.OAuth == nil || c.OAuth.RefreshToken == "") {
 		return nil, nil //nolint:nilnil // no login is no error
 	}
@@ -56,7 +59,7 @@ func (u *builtUpstream) login(old builtUpstream, c config.Credential, transport 
 	l := old.logins[key].login
 	if l == nil || !l.isOf(c) {
 		var err error
-		if l, err = newLogin(c, transport); err != nil {
+		if l, err = newLogin(c, transport, limits); err != nil {
 			return nil, err
 		}
 	}
@@ -67,13 +70,16 @@ func (u *builtUpstream) login(old builtUpstream, c config.Credential, transport 
 	return l, nil
 }
 
-func newLogin(c config.Credential, transport http.RoundTripper) (*login, error) {
+func newLogin(c config.Credential, transport http.RoundTripper, limits *grant.Limits) (*login, error) {
 	l := &login{}
 	l.way.Store(&transport)
 	var err error
 	if c.ServiceAccount != nil {
 		l.key = c.ServiceAccount.Key
-		l.Grant, err = grant.NewServiceAccount(grant.ServiceAccountOptions{Key: []byte(l.key), Transport: l})
+		l.Grant, err = grant.NewServiceAccount(grant.ServiceAccountOptions{
+			Key: l.key, KeyChecked: c.Source != "", // where files are read
+			Transport: l, Limits: limits,
+		})
 		if err != nil {
 			return nil, fmt.Errorf("service-account: %w", err)
 		}
@@ -84,7 +90,7 @@ func newLogin(c config.Credential, transport http.RoundTripper) (*login, error) 
 		TokenURL: c.OAuth.TokenURL, ClientID: c.OAuth.ClientID, ClientSecret: providers.NewSecret(c.OAuth.ClientSecret),
 		RefreshToken: providers.NewSecret(c.OAuth.RefreshToken), Scopes: c.OAuth.Scopes,
 		Token:     providers.Token{Secret: providers.NewSecret(c.OAuth.AccessToken), ExpiresAt: c.OAuth.ExpiresAt},
-		Transport: l,
+		Transport: l, Limits: limits,
 		Save: func(_ context.Context, access, refresh string, expiresAt time.Time) error {
 			l.note(refresh)
 			if c.Source == "" {

@@ -29,49 +29,64 @@ const (
 // ServiceAccountOptions describe a Google service account.
 type ServiceAccountOptions struct {
 	// Key is the JSON that Google issues for it. Required.
-	Key []byte
+	Key string
+	// KeyChecked says that somebody has made sure that the private key in Key signs, which
+	// takes longer than all the rest.
+	KeyChecked bool
 	// Scopes are asked for; empty = the whole of Google Cloud that the account may use.
 	Scopes []string
 	// Transport reaches the authorization server. Required.
 	Transport http.RoundTripper
+	// Limits bounds how many renew at a time; nil = no bound.
+	Limits *Limits
 }
 
 // NewServiceAccount returns a grant for a service account, which has no token at first. A
 // Key that is not a service account's is an error; it says what is wrong and quotes nothing.
 func NewServiceAccount(o ServiceAccountOptions) (*Grant, error) {
 	key, err := parseKey(o.Key)
+	if err == nil && !o.KeyChecked {
+		err = checkPrivateKey(key.PrivateKey.Reveal())
+	}
 	if err != nil {
 		return nil, err
 	}
 	if o.Transport == nil {
 		return nil, errors.New("no transport")
 	}
-	a := &account{key: key, scopes: slices.Clone(o.Scopes), transport: o.Transport}
+	a := &account{key: providers.NewSecret(o.Key), scopes: slices.Clone(o.Scopes), transport: o.Transport}
 	if len(a.scopes) == 0 {
 		a.scopes = []string{cloudScope}
 	}
-	return &Grant{renew: a.renew}, nil
+	return &Grant{renew: a.renew, limits: o.Limits, tokenURL: key.TokenURL}, nil
 }
 
 // ProjectOf returns the project that a service account's key belongs to; empty if it does
 // not say.
-func ProjectOf(key []byte) (string, error) {
+func ProjectOf(key string) (string, error) {
 	k, err := parseKey(key)
+	if err == nil {
+		err = checkPrivateKey(k.PrivateKey.Reveal())
+	}
 	return k.Project, err
 }
 
 // account is a service account.
 type account struct {
-	key       serviceKey
+	key       providers.Secret // as it was given: there may be thousands
 	scopes    []string
 	transport http.RoundTripper
 }
 
 func (a *account) renew() (providers.Token, error) {
+	key, err := parseKey(a.key.Reveal())
+	if err != nil {
+		return providers.Token{}, err
+	}
 	e := &exchange{transport: a.transport}
 	config := jwt.Config{
-		Email: a.key.Email, PrivateKey: []byte(a.key.PrivateKey.Reveal()), PrivateKeyID: a.key.PrivateKeyID,
-		Scopes: a.scopes, TokenURL: a.key.TokenURL,
+		Email: key.Email, PrivateKey: []byte(key.PrivateKey.Reveal()), PrivateKeyID: key.PrivateKeyID,
+		Scopes: a.scopes, TokenURL: key.TokenURL,
 	}
 	asked := time.Now()
 	answer, err := config.TokenSource(e.context()).Token()
@@ -87,7 +102,8 @@ type serviceKey struct {
 	Project      string
 }
 
-func parseKey(data []byte) (serviceKey, error) {
+// parseKey reads a key without looking into its private key.
+func parseKey(data string) (serviceKey, error) {
 	if len(data) > maxKeyBytes {
 		return serviceKey{}, errors.New("service account: the key is too large")
 	}
@@ -99,7 +115,7 @@ func parseKey(data []byte) (serviceKey, error) {
 		TokenURL     string `json:"token_uri"`
 		Project      string `json:"project_id"`
 	}
-	if json.Unmarshal(data, &file) != nil { // its error may quote a value
+	if json.Unmarshal([]byte(data), &file) != nil { // its error may quote a value
 		return serviceKey{}, errors.New("service account: the key is not JSON of the form that Google issues")
 	}
 	if file.TokenURL == "" {
@@ -112,9 +128,6 @@ func parseKey(data []byte) (serviceKey, error) {
 		return serviceKey{}, errors.New("service account: the key has no client_email")
 	case !isEndpoint(file.TokenURL):
 		return serviceKey{}, errors.New("service account: the key's token_uri is not an http or https URL")
-	}
-	if err := checkPrivateKey(file.PrivateKey); err != nil {
-		return serviceKey{}, err
 	}
 	return serviceKey{
 		Email: file.Email, PrivateKey: providers.NewSecret(file.PrivateKey), PrivateKeyID: file.PrivateKeyID,

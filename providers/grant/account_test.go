@@ -126,7 +126,7 @@ func TestServiceAccount_SignsForATokenThatItRenews(t *testing.T) {
 	key := serviceKey(t, nil)
 	synctest.Test(t, func(t *testing.T) {
 		server := &google{t: t}
-		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, Transport: server})
+		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(key), Transport: server})
 		require.NoError(t, err)
 		require.Zero(t, g.Current())
 		now := time.Now()
@@ -145,7 +145,7 @@ func TestServiceAccount_SignsForATokenThatItRenews(t *testing.T) {
 		require.WithinDuration(t, now, issued, time.Minute)
 		require.Equal(t, time.Hour, expires.Sub(issued), "Google refuses longer ones")
 
-		g, err = grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, Transport: server, Scopes: []string{"a", "b"}})
+		g, err = grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(key), Transport: server, Scopes: []string{"a", "b"}})
 		require.NoError(t, err)
 		mustRenew(t, g)
 		require.Equal(t, "a b", server.claims[2]["scope"])
@@ -181,7 +181,7 @@ func TestServiceAccount_ReportsAServerInTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, Transport: tt.server})
+				g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(key), Transport: tt.server})
 				require.NoError(t, err)
 				_, err = renew(t, g)
 				require.EqualError(t, err, tt.want)
@@ -218,13 +218,13 @@ func TestNewServiceAccount_SaysWhatIsWrongWithAKey(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: tt.key, Transport: &google{}})
+			_, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(tt.key), Transport: &google{}})
 			require.EqualError(t, err, tt.want)
-			_, err = grant.ProjectOf(tt.key)
+			_, err = grant.ProjectOf(string(tt.key))
 			require.EqualError(t, err, tt.want)
 		})
 	}
-	_, err = grant.NewServiceAccount(grant.ServiceAccountOptions{Key: serviceKey(t, nil)})
+	_, err = grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(serviceKey(t, nil))})
 	require.EqualError(t, err, "no transport")
 }
 
@@ -237,7 +237,7 @@ func TestServiceAccount_TakesEveryFormOfKey(t *testing.T) {
 	} {
 		var host string
 		server := &google{t: t}
-		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(key), Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			host = r.URL.Host
 			return server.RoundTrip(r)
 		})})
@@ -245,7 +245,7 @@ func TestServiceAccount_TakesEveryFormOfKey(t *testing.T) {
 		require.Equal(t, "ya29.1", mustRenew(t, g), name)
 		require.Contains(t, []string{"auth.example", "oauth2.googleapis.com"}, host)
 	}
-	project, err := grant.ProjectOf(serviceKey(t, nil))
+	project, err := grant.ProjectOf(string(serviceKey(t, nil)))
 	require.NoError(t, err)
 	require.Equal(t, "my-project", project)
 }
@@ -262,7 +262,7 @@ func FuzzServiceAccountKey(f *testing.F) {
 	f.Add([]byte("null"))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		key = bytes.ReplaceAll(key, []byte("KEY"), private)
-		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, Transport: answer(200, "application/json", `{"access_token":"new"}`)})
+		g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(key), Transport: answer(200, "application/json", `{"access_token":"new"}`)})
 		if err != nil {
 			require.Nil(t, g)
 			require.True(t, strings.HasPrefix(err.Error(), "service account: "), err)
@@ -272,4 +272,17 @@ func FuzzServiceAccountKey(f *testing.F) {
 		_, err = renew(t, g)
 		require.NoError(t, err, "a key that is accepted signs")
 	})
+}
+
+// A key that was checked where it was read is not checked again; should it be bad after all,
+// nobody is asked and nothing is quoted.
+func TestServiceAccount_BelievesThatAKeyWasChecked(t *testing.T) {
+	t.Parallel()
+	key := string(serviceKey(t, map[string]any{"private_key": "hunter2"}))
+	server := &google{t: t}
+	g, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: key, KeyChecked: true, Transport: server})
+	require.NoError(t, err)
+	_, err = renew(t, g)
+	require.ErrorContains(t, err, "ask the authorization server")
+	require.NotContains(t, err.Error(), "hunter2")
 }

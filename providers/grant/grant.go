@@ -30,6 +30,9 @@ type Grant struct {
 	// renew gets the next token. Only one call runs at a time.
 	renew func() (providers.Token, error)
 
+	limits   *Limits
+	tokenURL string
+
 	mu         sync.Mutex
 	current    providers.Token
 	flight     *flight // nil = nobody renews
@@ -55,8 +58,8 @@ func (g *Grant) Current() providers.Token {
 
 // Renew implements providers.Grant. If stale is not the current token and that one has not
 // expired, it is the answer and nobody is asked. A canceled ctx ends only its own waiting:
-// the renewal goes on for the others, for at most 30 seconds and the time that saving
-// takes. Errors hold no secret and nothing of what the authorization server said but its
+// the renewal goes on for the others, for at most 30 seconds and the time that its turn, if
+// there are Limits, and saving take. Errors hold no secret and nothing of what the authorization server said but its
 // error code, if that is a known one; those of OAuthOptions.Save are wrapped as they are.
 func (g *Grant) Renew(ctx context.Context, stale providers.Secret) (providers.Token, error) {
 	f := g.join(stale)
@@ -100,8 +103,10 @@ func landed(token providers.Token, err error) *flight {
 // ends neither the program nor the waiting. Its value is not passed on: it may hold anything.
 func (g *Grant) fly(f *flight) {
 	f.err = errPanic
+	leave := g.limits.enter(g.tokenURL)
 	defer func() {
 		_ = recover()
+		leave()
 		g.land(f)
 		close(f.done)
 	}()

@@ -213,7 +213,7 @@ func TestGrant_ShowsNoSecret(t *testing.T) {
 	o := options(&issuer{})
 	o.ClientSecret, o.RefreshToken = providers.NewSecret("hunter2-client"), providers.NewSecret("hunter2-refresh")
 	o.Token.Secret = providers.NewSecret("hunter2-access")
-	account, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: serviceKey(t, nil), Transport: o.Transport})
+	account, err := grant.NewServiceAccount(grant.ServiceAccountOptions{Key: string(serviceKey(t, nil)), Transport: o.Transport})
 	require.NoError(t, err)
 	g := oauth(t, o)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {

@@ -34,6 +34,8 @@ type OAuthOptions struct {
 	Token providers.Token
 	// Transport reaches the authorization server. Required.
 	Transport http.RoundTripper
+	// Limits bounds how many renew at a time; nil = no bound.
+	Limits *Limits
 	// Save keeps a new access token, the refresh token that goes with it and the access
 	// token's expiry (zero = it is not known) where they survive. A token is given out only
 	// after Save has returned nil. Until then they are kept, and the next renewal begins
@@ -53,7 +55,7 @@ func NewOAuth(o OAuthOptions) (*Grant, error) {
 	}
 	o.Scopes = slices.Clone(o.Scopes)
 	l := &login{OAuthOptions: o, style: oauth2.AuthStyleInParams}
-	return &Grant{renew: l.renew, current: o.Token}, nil
+	return &Grant{renew: l.renew, limits: o.Limits, tokenURL: o.TokenURL, current: o.Token}, nil
 }
 
 func isEndpoint(address string) bool {
