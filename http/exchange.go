@@ -20,6 +20,9 @@ import (
 const (
 	// maxWholeBytes is the longest answer that is held back until it is known to be good.
 	maxWholeBytes = 64 << 20
+	// maxRefusalBytes is the longest failing answer that a client gets to see. Nobody explains
+	// an error at such length.
+	maxRefusalBytes = 4 << 20
 	// maxClassifiedBytes is how much of a failing answer a provider gets to see.
 	maxClassifiedBytes = 64 << 10
 )
@@ -123,7 +126,7 @@ func (a *attempt) receive(resp *http.Response) result {
 
 // refused reads the body of an answer that is no success.
 func (a *attempt) refused(resp *http.Response, body io.Reader) result {
-	b, whole, err := a.read(resp, body)
+	b, whole, err := a.read(resp, body, maxRefusalBytes)
 	defer b.Release()
 	if !whole && err == nil {
 		err = fault.ErrMalformedAnswer

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -35,11 +36,11 @@ func plainBody(resp *http.Response) (body io.Reader, done func(), err error) {
 	return body, done, nil
 }
 
-// read takes an answer's body in, up to maxWholeBytes; whole tells whether that was all.
+// read takes an answer's body in, up to limit bytes; whole tells whether that was all.
 // The buffer is the caller's to release, also with an error.
-func (a *attempt) read(resp *http.Response, body io.Reader) (b *payload.Buffer, whole bool, err error) {
+func (a *attempt) read(resp *http.Response, body io.Reader, limit int64) (b *payload.Buffer, whole bool, err error) {
 	guarded := watched{r: body, dog: &a.watchdog, idle: a.in.settings.streamIdle}
-	b, whole, err = a.server.buffers.Fill(&guarded, max(resp.ContentLength, 0), maxWholeBytes)
+	b, whole, err = a.server.buffers.Fill(&guarded, max(resp.ContentLength, 0), limit)
 	if err != nil {
 		err = causeOf(a.ctx, err)
 	}
@@ -49,16 +50,23 @@ func (a *attempt) read(resp *http.Response, body io.Reader) (b *payload.Buffer, 
 // whole passes a plain answer on. It is held back until it is there and known to be good,
 // so that any trouble with it is a failed attempt and not the client's.
 func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome) result {
-	b, whole, err := a.read(resp, body)
+	share := a.server.held.share(body)
+	defer share.release()
+	b, whole, err := a.read(resp, share, maxWholeBytes)
+	if errors.Is(err, errCrowded) {
+		whole, err = false, nil
+	}
+	if err == nil && !whole && a.translated != nil {
+		err = fmt.Errorf("%w: too long to be translated", fault.ErrMalformedAnswer)
+	}
+	if err == nil && !whole {
+		if err = checkOpening(resp.Header, b.Bytes); err == nil {
+			return a.giant(resp, body, b, share, o)
+		}
+	}
 	defer b.Release()
 	if err != nil {
 		return a.broken(resp, err)
-	}
-	if !whole && a.translated != nil {
-		return a.broken(resp, fmt.Errorf("%w: too long to be translated", fault.ErrMalformedAnswer))
-	}
-	if !whole {
-		return a.giant(resp, body, b.Bytes, o)
 	}
 	if err := checkAnswer(resp.Header, b.Bytes); err != nil {
 		return a.broken(resp, err)
@@ -78,12 +86,16 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 	return result{outcome: o}
 }
 
-// giant passes on an answer that is too long to be held back: unchecked, as it comes. If it
-// breaks off, the connection to the client is broken too, so that the cut shows.
-func (a *attempt) giant(resp *http.Response, body io.Reader, begin []byte, o providers.Outcome) result {
+// giant passes on an answer that is too long to be held back, of which begin has been read:
+// unchecked, as it comes. If it breaks off, the connection to the client is broken too, so
+// that the cut shows.
+func (a *attempt) giant(resp *http.Response, body io.Reader, begin *payload.Buffer, share *share, o providers.Outcome) result {
 	a.served()
 	a.out.commit(resp)
-	if err := a.in.writeAll(begin); err != nil {
+	err := a.in.writeAll(begin.Bytes)
+	begin.Release()
+	share.release()
+	if err != nil {
 		return a.lost(err)
 	}
 	guarded := watched{r: body, dog: &a.watchdog, begun: true}
@@ -128,6 +140,17 @@ func checkAnswer(h http.Header, body []byte) error {
 		}
 	case strings.HasPrefix(contentType, "text/html"):
 		return fmt.Errorf("%w: a web page", fault.ErrMalformedAnswer)
+	}
+	return nil
+}
+
+// checkOpening is checkAnswer as far as the beginning of an answer tells.
+func checkOpening(h http.Header, begin []byte) error {
+	if !strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") {
+		return nil
+	}
+	if trimmed := bytes.TrimLeft(begin, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' && trimmed[0] != '[' {
+		return fmt.Errorf("%w: neither an object nor an array", fault.ErrMalformedAnswer)
 	}
 	return nil
 }

@@ -200,24 +200,6 @@ func TestRelay_PassesOtherContentUnchecked(t *testing.T) {
 	require.Equal(t, "audio/mpeg", w.Header().Get("Content-Type"))
 }
 
-// endless is a body of n bytes, and then err.
-type endless struct {
-	n   int64
-	err error
-}
-
-func (e *endless) Read(p []byte) (int, error) {
-	if e.n == 0 {
-		return 0, e.err
-	}
-	n := min(int64(len(p)), e.n)
-	e.n -= n
-	clear(p[:n])
-	return int(n), nil
-}
-
-func (e *endless) Close() error { return nil }
-
 // counting is a response writer that keeps only the count.
 type counting struct {
 	http.ResponseWriter
@@ -234,7 +216,7 @@ func TestRelay_StreamsAnswersThatAreTooLongToHold(t *testing.T) {
 	const size = maxWholeBytes + 100_000
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
 		pool := newPool(func(*http.Request) (*http.Response, error) {
-			return newResponse(200, "application/json", &endless{size, end}), nil
+			return newResponse(200, "application/json", &endless{unit: "{", left: size, end: end}), nil
 		})
 		s := newTestServer(pool, live())
 		w := &counting{ResponseWriter: httptest.NewRecorder()}

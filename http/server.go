@@ -63,6 +63,7 @@ type Server struct {
 	version  string
 	settings atomic.Pointer[settings]
 	buffers  payload.Pool
+	held     held
 	gate     gate
 	guesses  admission.Lockout // at the management key; outlives the settings
 	tokens   translate.Tokenizer

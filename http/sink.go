@@ -14,6 +14,9 @@ const (
 	// holdBack is how long the beginning of a stream is kept from the client while it holds
 	// no payload, so that a failure right behind it can still be failed over.
 	holdBack = time.Second
+	// maxHeldBackBytes is how much of it is kept back at most: some upstream may send comments
+	// without end.
+	maxHeldBackBytes = 8 << 20
 	// maxPartialBytes is how much of an unfinished event is kept back. Clients can do nothing
 	// with half an event, and an error after half an event would be lost on them.
 	maxPartialBytes = 64 << 10
@@ -35,7 +38,7 @@ type sink struct {
 	header    http.Header // its
 	comments  bool        // comments may be sent into the stream
 	committed bool        // the answer's head has left
-	overdue   bool        // holdBack is over
+	overdue   bool        // holdBack is over, or too much is held
 	midEvent  bool        // what left last was no whole event
 	held      []byte      // received, but not sent
 	complete  int         // bytes of held that are whole events
@@ -90,6 +93,9 @@ func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 	if n := t.Complete(k.held[from:]); n > 0 {
 		k.complete = from + n
 	}
+	if k.complete > maxHeldBackBytes {
+		release, k.overdue = true, true
+	}
 	if !release {
 		return nil
 	}
@@ -110,19 +116,25 @@ func (k *sink) passEvents(events []byte, release bool) error {
 	}
 	k.held = append(k.held, events...)
 	k.complete = len(k.held)
+	if k.complete > maxHeldBackBytes {
+		release, k.overdue = true, true
+	}
 	if !release {
 		return nil
 	}
 	return k.release()
 }
 
-// release sends what is complete of held, and all of it when it has become too much.
+// release sends what is complete of held, and all of it when it has become too much; but never
+// begins with a part of an event, which may have no end.
 func (k *sink) release() error {
 	n := k.complete
 	if n > 0 {
 		k.midEvent = false
-	} else if len(k.held) > maxPartialBytes {
+	} else if k.committed && len(k.held) > maxPartialBytes {
 		n, k.midEvent = len(k.held), true
+	} else {
+		return k.err // and nothing is moved: an event may come in a thousand pieces
 	}
 	err := k.put(k.held[:n])
 	k.held = k.held[:copy(k.held, k.held[n:])]

@@ -190,9 +190,15 @@ func hasUsage(data []byte) bool {
 // lastBoundary returns the offset after the last blank line of a piece of an event stream;
 // 0 = there is none.
 func lastBoundary(p []byte) int {
-	for n := len(p); n > 1; n-- {
+	lf, cr := bytes.LastIndexByte(p, '\n'), bytes.LastIndexByte(p, '\r')
+	for n := max(lf, cr) + 1; n > 1; n = max(lf, cr) + 1 {
 		if blank := lineEnd(p, n); blank > 0 && lineEnd(p, blank) >= 0 {
 			return n
+		}
+		if lf == n-1 {
+			lf = bytes.LastIndexByte(p[:lf], '\n')
+		} else {
+			cr = bytes.LastIndexByte(p[:cr], '\r')
 		}
 	}
 	return 0
