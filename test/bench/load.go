@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -117,4 +119,9 @@ func prose(random *rand.Rand, n int) string {
 		b.WriteByte(' ')
 	}
 	return strings.ToValidUTF8(b.String()[:n], "")
+}
+
+// bodyOf returns a short chat request for a model.
+func bodyOf(model string, conversation int) io.Reader {
+	return bytes.NewReader(chatBody(model, conversation, 300))
 }

@@ -20,12 +20,15 @@ type report struct {
 	Streams  *streamsRow  `json:"streams,omitempty"`
 	Sigterm  *sigtermRow  `json:"sigterm,omitempty"`
 	Files    *filesRow    `json:"files,omitempty"`
+
+	Supervision []supervisionRow `json:"supervision,omitempty"`
 }
 
 // add takes over what part has.
 func (r *report) add(part report) {
 	r.Proxy = append(r.Proxy, part.Proxy...)
 	r.Engine = append(r.Engine, part.Engine...)
+	r.Supervision = append(r.Supervision, part.Supervision...)
 	if part.Sessions != nil {
 		r.Sessions = part.Sessions
 	}
@@ -45,6 +48,7 @@ func (r report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printProxy(table, r.Proxy)
 	printEngine(table, r.Engine)
+	printSupervision(table, r.Supervision)
 	if s := r.Sessions; s != nil {
 		fmt.Fprintf(table, "\nMemory per live session (%d of them): %.0f bytes of heap, %.0f of stacks, %.2f goroutines\n",
 			s.Sessions, s.HeapBytes, s.StackBytes, s.Goroutines)
@@ -93,6 +97,18 @@ func printEngine(table io.Writer, rows []engineRow) {
 	for _, row := range rows {
 		fmt.Fprintf(table, "%d\t%d\t%d\t%t\t%s\t%s\t%s\t%.1f\t%.0f\t\n", row.Credentials, row.Resting, row.Sessions, row.Recorded,
 			row.WallNanoseconds.text(0), row.CPUNanoseconds.text(0), row.CPURatio.text(2), row.Allocations.Median, row.AllocBytes.Median)
+	}
+}
+
+func printSupervision(table io.Writer, rows []supervisionRow) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(table, "\nRequests over %d credentials, %d a second, with and without trouble in one more\n", healthyCredentials, healthyPerSecond)
+	fmt.Fprintln(table, "trouble\trequests\tfailed\tp50 ms without\twith\tp99 ms without\twith\tratio of p99, by round\tmemory MB\t")
+	for _, row := range rows {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t%+.0f\t\n", row.Trouble, row.Requests, row.Failed,
+			row.CalmP50, row.TroubleP50, row.CalmP99, row.TroubleP99, row.P99Ratio.text(2), float64(row.PeakBytes)/(1<<20))
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/understudyhq/understudy"
 	"github.com/understudyhq/understudy/config"
 )
@@ -24,6 +26,7 @@ const (
 	roleUpstream = "upstream" // answers, as cheaply as net/http can
 	roleProxy    = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
 	roleGateway  = "gateway"
+	roleTroubled = "troubled" // a gateway with one credential more, which is in trouble
 )
 
 // endGrace is how long a role may take to end.
@@ -60,6 +63,8 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 		r, err = proxyRole(*upstream)
 	case roleGateway:
 		r, err = gatewayRole(*upstream, *credentials)
+	case roleTroubled:
+		r, err = troubledGateway(*upstream, *credentials)
 	default:
 		err = fmt.Errorf("unknown role %q", args[0])
 	}
@@ -128,14 +133,21 @@ func proxyRole(upstream string) (role, error) {
 
 // gatewayRole is the gateway with everything on: client key, session affinity, access log.
 func gatewayRole(upstream string, credentials int) (role, error) {
-	//nolint:sloglint // unlike slog.DiscardHandler this one formats every line, which has its cost
-	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	gateway, err := understudy.New(gatewayConfig(upstream, credentials), understudy.WithLogger(logger))
+	gateway, err := understudy.New(gatewayConfig(upstream, credentials), understudy.WithLogger(discardingLogger()))
 	if err != nil {
 		return role{}, err
 	}
 	return role{handler: gateway.Handler(), end: gateway.Shutdown}, nil
 }
+
+// discardingLogger formats every line of the access log, which has its cost, and drops it.
+func discardingLogger() *slog.Logger {
+	//nolint:sloglint // slog.DiscardHandler would format none
+	return slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// quietActors keeps the actor library from logging.
+func quietActors(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func gatewayConfig(upstream string, credentials int) *config.Config {
 	c := config.Default()

@@ -38,3 +38,12 @@ func ratios(values, by []float64) []float64 {
 func (s spread) scaled(unit float64) spread {
 	return spread{s.Median / unit, s.Min / unit, s.Max / unit}
 }
+
+// percentile returns the value that a part p of the values does not exceed; 0 of none.
+func percentile(values []float64, p float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+}

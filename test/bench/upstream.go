@@ -61,6 +61,9 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.token(w)
 		return
 	}
+	if u.trouble(w, r, body.Bytes()) {
+		return
+	}
 	u.begun.Add(1)
 	h := w.Header()
 	for _, pair := range upstreamHeader {
