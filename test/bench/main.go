@@ -43,6 +43,7 @@ type settings struct {
 	via       string
 
 	files int
+	edits int
 
 	profile string // a folder; empty = none
 	json    bool
@@ -57,6 +58,7 @@ func benches() map[string]func(context.Context, settings, *report) error {
 		"streams":  benchStreams,
 		"sigterm":  benchSigterm,
 		"files":    benchFiles,
+		"changes":  benchChanges,
 
 		"supervision": benchSupervision,
 	}
@@ -102,7 +104,7 @@ func parse(args []string) (settings, []string, error) {
 	var loads string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|engine|sessions|streams|sigterm|files|supervision|all] …\n"+
+		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|engine|sessions|streams|sigterm|files|changes|supervision|all] …\n"+
 			"Without a name: all, which is proxy, engine and sessions.")
 		flags.PrintDefaults()
 	}
@@ -115,9 +117,10 @@ func parse(args []string) (settings, []string, error) {
 	flags.IntVar(&s.operations, "operations", 20000, "engine: leases per round")
 	flags.IntVar(&s.sessions, "sessions", 100000, "engine and sessions: live sessions")
 	flags.IntVar(&s.streams, "n", 1000, "streams: how many at once")
-	flags.DurationVar(&s.streamFor, "for", time.Minute, "streams: how long each is")
+	flags.DurationVar(&s.streamFor, "for", time.Minute, "streams: how long each is; changes: how long there are some")
 	flags.StringVar(&s.via, "via", roleGateway, "streams: what they pass through, gateway or proxy")
 	flags.IntVar(&s.files, "files", 10000, "files: credential files")
+	flags.IntVar(&s.edits, "edits", 1000, "changes: edits of files")
 	flags.BoolVar(&s.json, "json", false, "print JSON instead of tables")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, nil, err
@@ -149,7 +152,7 @@ func benchNames(args []string) ([]string, error) {
 }
 
 func (s settings) validate() error {
-	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams, s.files}) < 1 {
+	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams, s.files, s.edits}) < 1 {
 		return errors.New("counts must be at least 1")
 	}
 	if s.streamFor < time.Second || s.chunkPause < 0 {

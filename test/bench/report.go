@@ -20,6 +20,7 @@ type report struct {
 	Streams  *streamsRow  `json:"streams,omitempty"`
 	Sigterm  *sigtermRow  `json:"sigterm,omitempty"`
 	Files    *filesRow    `json:"files,omitempty"`
+	Changes  *changesRow  `json:"changes,omitempty"`
 
 	Supervision []supervisionRow `json:"supervision,omitempty"`
 }
@@ -40,6 +41,9 @@ func (r *report) add(part report) {
 	}
 	if part.Files != nil {
 		r.Files = part.Files
+	}
+	if part.Changes != nil {
+		r.Changes = part.Changes
 	}
 }
 
@@ -67,6 +71,12 @@ func (r report) print(out io.Writer) {
 			f.Files, f.ReadyMilliseconds.text(0), f.FewReadyMilliseconds.text(0), fewFiles)
 		fmt.Fprintf(table, "resident per credential beyond those: %s KB when ready, %s KB %v later\n",
 			f.ResidentBytes.scaled(1024).text(1), f.SettledBytes.scaled(1024).text(1), filesSettle)
+	}
+	if c := r.Changes; c != nil {
+		fmt.Fprintf(table, "\n%d edits of files in %v, %d changes applied: %d requests and %d streams, %d failed\n",
+			c.Edits, c.For, c.Applied, c.Requests, c.Streams, c.Failed)
+		fmt.Fprintf(table, "requests p50 %.1f ms, p99 %.1f ms (%.1f ms without edits); heap %.1f MB before, %.1f MB after; goroutines %d before, %d after\n",
+			c.P50, c.P99, c.CalmP99, float64(c.Before.HeapBytes)/(1<<20), float64(c.After.HeapBytes)/(1<<20), c.Before.Goroutines, c.After.Goroutines)
 	}
 	_ = table.Flush() // standard output, or a test's buffer
 }

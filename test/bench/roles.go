@@ -26,6 +26,7 @@ const (
 	roleUpstream = "upstream" // answers, as cheaply as net/http can
 	roleProxy    = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
 	roleGateway  = "gateway"
+	roleWatching = "watching" // a gateway that follows its files
 	roleTroubled = "troubled" // a gateway with one credential more, which is in trouble
 )
 
@@ -47,6 +48,7 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	upstream := flags.String("upstream", "", "base URL of the upstream")
 	credentials := flags.Int("credentials", 10, "credentials of the gateway")
+	file := flags.String("file", "", "configuration file of the watching gateway")
 	script := upstreamScript{}
 	flags.IntVar(&script.chunks, "chunks", 200, "chunks of a stream")
 	flags.DurationVar(&script.pause, "pause", 0, "wait between two chunks")
@@ -63,6 +65,8 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 		r, err = proxyRole(*upstream)
 	case roleGateway:
 		r, err = gatewayRole(*upstream, *credentials)
+	case roleWatching:
+		r, err = watchingGateway(ctx, *file)
 	case roleTroubled:
 		r, err = troubledGateway(*upstream, *credentials)
 	default:
