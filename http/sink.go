@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -89,7 +90,7 @@ func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 	}
 	// Only what is new can end an event, with up to three bytes of a blank line before it.
 	from := max(0, len(k.held)-3)
-	k.held = append(k.held, chunk...)
+	k.held = sse.Extend(k.held, chunk)
 	if n := t.Complete(k.held[from:]); n > 0 {
 		k.complete = from + n
 	}

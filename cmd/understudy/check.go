@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,16 +62,7 @@ func describe(w io.Writer, loaded *config.Loaded, source string) error {
 	for _, p := range cfg.Providers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, strings.Join(p.Formats, ","), p.BaseURL)
 	}
-	fmt.Fprintln(t, "\nCREDENTIAL\tPROVIDER\tACCOUNT\tSECRET\tSTATE\tFILE")
-	for _, p := range cfg.Providers {
-		for _, c := range p.Credentials {
-			state := "enabled"
-			if c.Disabled {
-				state = "disabled"
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), masked(c), state, orDash(c.Source))
-		}
-	}
+	describeCredentials(t, cfg, time.Now())
 	describeModels(t, cfg)
 	if source != embedded {
 		for _, warning := range slices.Concat(cfg.Warnings(), loaded.Warnings) {
@@ -79,6 +71,36 @@ func describe(w io.Writer, loaded *config.Loaded, source string) error {
 	}
 	fmt.Fprintln(t)
 	return t.Flush()
+}
+
+// describeCredentials prints the credentials and how each authorizes. The instants at which
+// tokens expire are those in the files: some have passed, and then the token is renewed.
+func describeCredentials(w io.Writer, cfg *config.Config, now time.Time) {
+	fmt.Fprintln(w, "\nCREDENTIAL\tPROVIDER\tACCOUNT\tPROJECT\tSECRET\tTOKEN EXPIRES\tSTATE\tFILE")
+	for _, p := range cfg.Providers {
+		for _, c := range p.Credentials {
+			state := "enabled"
+			if c.Disabled {
+				state = "disabled"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, p.Name, orDash(c.Account), orDash(c.Project),
+				masked(c), expiry(c.OAuth, now), state, orDash(c.Source))
+		}
+	}
+}
+
+// expiry tells when the access token of a login ends.
+func expiry(o *config.OAuth, now time.Time) string {
+	switch {
+	case o == nil || o.AccessToken == "":
+		return "-"
+	case o.ExpiresAt.IsZero():
+		return "unknown"
+	case o.ExpiresAt.Before(now):
+		return o.ExpiresAt.UTC().Format(time.RFC3339) + " (past)"
+	default:
+		return o.ExpiresAt.UTC().Format(time.RFC3339)
+	}
 }
 
 // describeModels prints the models and how many credentials may serve each.
@@ -117,6 +139,8 @@ func orDash(s string) string {
 // masked tells of which kind the secret of c is, and nothing about it.
 func masked(c config.Credential) string {
 	switch {
+	case c.OAuth != nil && c.OAuth.RefreshToken == "":
+		return "oauth ***, not renewed"
 	case c.OAuth != nil:
 		return "oauth ***"
 	case c.ServiceAccount != nil:

@@ -88,10 +88,15 @@ func (p *Pool) Fill(r io.Reader, hint, limit int64) (b *Buffer, whole bool, err 
 }
 
 // grow moves b's content to a buffer of twice its size, but with no more room than for one
-// byte over limit, and releases b.
+// byte over limit, and releases b. It moves it in steps: a garbage collection that begins has
+// to wait for each, and with it every other request.
 func (p *Pool) grow(b *Buffer, limit int64) *Buffer {
+	const step = 256 << 10
 	larger := p.Get(min(2*int64(cap(b.Bytes)), limit+1))
-	larger.Bytes = append(larger.Bytes, b.Bytes...)
+	for rest := b.Bytes; len(rest) > 0; {
+		n := min(len(rest), step)
+		larger.Bytes, rest = append(larger.Bytes, rest[:n]...), rest[n:]
+	}
 	b.Release()
 	return larger
 }

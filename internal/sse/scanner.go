@@ -140,7 +140,7 @@ func (s *Scanner) keep(rest []byte) error {
 	if s.size()+len(s.line)+len(rest) > MaxEventBytes {
 		return ErrTooLong
 	}
-	s.line = append(s.line, rest...)
+	s.line = Extend(s.line, rest)
 	return nil
 }
 
@@ -167,6 +167,6 @@ func (f *field) hold() {
 // addLine adds another line to the value.
 func (f *field) addLine(line []byte) {
 	f.hold()
-	f.own = append(append(f.own, '\n'), line...)
+	f.own = Extend(append(f.own, '\n'), line)
 	f.value = f.own
 }

@@ -113,7 +113,7 @@ func parse(args []string) (settings, []string, error) {
 	flags.IntVar(&s.connections, "connections", 16, "proxy: keep-alive connections")
 	flags.StringVar(&loads, "loads", "", "proxy: comma-separated names of loads; supervision: of troubles (default all)")
 	flags.DurationVar(&s.chunkPause, "chunk-pause", 0, "proxy: how long the upstream waits between two chunks of a stream")
-	flags.StringVar(&s.profile, "profile", "", "proxy and streams: write profiles of the gateway to this folder")
+	flags.StringVar(&s.profile, "profile", "", "proxy, streams and supervision: write profiles of the gateway to this folder")
 	flags.IntVar(&s.operations, "operations", 20000, "engine: leases per round")
 	flags.IntVar(&s.sessions, "sessions", 100000, "engine and sessions: live sessions")
 	flags.IntVar(&s.streams, "n", 1000, "streams: how many at once")

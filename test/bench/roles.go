@@ -27,6 +27,7 @@ const (
 	roleProxy    = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
 	roleGateway  = "gateway"
 	roleWatching = "watching" // a gateway that follows its files
+	roleMaker    = "troublemaker"
 	roleTroubled = "troubled" // a gateway with one credential more, which is in trouble
 )
 
@@ -49,6 +50,8 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	upstream := flags.String("upstream", "", "base URL of the upstream")
 	credentials := flags.Int("credentials", 10, "credentials of the gateway")
 	file := flags.String("file", "", "configuration file of the watching gateway")
+	troubled := flags.String("troubled", "", "base URL of the upstream of the one in trouble")
+	trouble := flags.String("trouble", "", "what the troublemaker asks for")
 	script := upstreamScript{}
 	flags.IntVar(&script.chunks, "chunks", 200, "chunks of a stream")
 	flags.DurationVar(&script.pause, "pause", 0, "wait between two chunks")
@@ -68,7 +71,9 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	case roleWatching:
 		r, err = watchingGateway(ctx, *file)
 	case roleTroubled:
-		r, err = troubledGateway(*upstream, *credentials)
+		r, err = troubledGateway(*upstream, *troubled, *credentials)
+	case roleMaker:
+		r = troublemaker(ctx, *upstream, *trouble)
 	default:
 		err = fmt.Errorf("unknown role %q", args[0])
 	}

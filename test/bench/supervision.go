@@ -37,6 +37,9 @@ type supervisionRow struct {
 	TroubleP99 float64 `json:"trouble_p99"`
 	// P99Ratio is with trouble by without, round by round.
 	P99Ratio spread `json:"p99_ratio"`
+	// PastP99Ratio is the same with the poisoned answers sent past the gateway, straight to their
+	// client: what the machine itself makes of them. Zero if they are none.
+	PastP99Ratio spread `json:"past_p99_ratio"`
 	// PeakBytes is the most that the gateway was seen to have in memory with trouble, beyond
 	// the most without.
 	PeakBytes int64 `json:"peak_bytes"`
@@ -60,75 +63,105 @@ func benchSupervision(ctx context.Context, s settings, out *report) (err error) 
 	return nil
 }
 
-// measureTrouble alternates calm and trouble in a gateway of its own.
+// measureTrouble alternates calm, trouble and, if it is poison, the same past the gateway, in a gateway of its own.
 func measureTrouble(ctx context.Context, s settings, trouble string) (row supervisionRow, err error) {
 	upstream, err := startRole(ctx, roleUpstream, "-think", healthyThink.String())
 	if err != nil {
 		return row, err
 	}
 	defer stopping(upstream, &err)
-	gateway, err := startRole(ctx, roleTroubled, "-upstream", "http://"+upstream.address, "-credentials", strconv.Itoa(healthyCredentials))
+	troubled, err := startRole(ctx, roleUpstream)
+	if err != nil {
+		return row, err
+	}
+	defer stopping(troubled, &err)
+	gateway, err := startRole(ctx, roleTroubled, "-upstream", "http://"+upstream.address, "-troubled", "http://"+troubled.address, "-credentials", strconv.Itoa(healthyCredentials))
 	if err != nil {
 		return row, err
 	}
 	defer stopping(gateway, &err)
 	row.Trouble = trouble
-	var calm, troubled, calmP99, troubledP99 []float64
-	var calmPeak, troubledPeak int64
-	if _, _, _, err := measurePhase(ctx, gateway, ""); err != nil { // warm-up
+	calm, busy, past := &phases{}, &phases{trouble: trouble, at: gateway.address}, &phases{trouble: trouble, at: troubled.address}
+	subjects := []*phases{calm, busy}
+	if isPoison(trouble) {
+		subjects = append(subjects, past)
+	}
+	if err := (&phases{}).measure(ctx, gateway); err != nil { // warm-up
 		return row, err
 	}
 	for round := range s.rounds {
-		for i := range 2 {
-			if (i+round)%2 == 0 {
-				took, failed, peak, err := measurePhase(ctx, gateway, "")
-				if err != nil {
-					return row, err
-				}
-				row.Failed += failed
-				calm, calmP99, calmPeak = append(calm, took...), append(calmP99, percentile(took, 0.99)), max(calmPeak, peak)
-				continue
-			}
-			took, failed, peak, err := measurePhase(ctx, gateway, trouble)
-			if err != nil {
+		for i := range subjects {
+			if err := subjects[(i+round)%len(subjects)].measure(ctx, gateway); err != nil {
 				return row, err
 			}
-			row.Failed += failed
-			row.Requests += len(took)
-			troubled, troubledP99, troubledPeak = append(troubled, took...), append(troubledP99, percentile(took, 0.99)), max(troubledPeak, peak)
 		}
 	}
-	row.CalmP50, row.CalmP99 = percentile(calm, 0.5), percentile(calm, 0.99)
-	row.TroubleP50, row.TroubleP99 = percentile(troubled, 0.5), percentile(troubled, 0.99)
-	row.P99Ratio = spreadOf(ratios(troubledP99, calmP99))
-	row.PeakBytes = troubledPeak - calmPeak
+	if s.profile != "" {
+		if err := profileTrouble(ctx, s, gateway, busy); err != nil {
+			return row, err
+		}
+	}
+	row.Requests, row.Failed = len(busy.took), calm.failed+busy.failed+past.failed
+	row.CalmP50, row.CalmP99 = percentile(calm.took, 0.5), percentile(calm.took, 0.99)
+	row.TroubleP50, row.TroubleP99 = percentile(busy.took, 0.5), percentile(busy.took, 0.99)
+	row.P99Ratio = spreadOf(ratios(busy.p99, calm.p99))
+	row.PastP99Ratio = spreadOf(ratios(past.p99, calm.p99))
+	row.PeakBytes = busy.peak - calm.peak
 	return row, nil
 }
 
-// measurePhase sends requests to healthy credentials for a while, beside the trouble of that
-// name, and returns how many milliseconds each took, how many failed, and the most memory that
-// the gateway was seen to have.
-func measurePhase(ctx context.Context, gateway *process, trouble string) (took []float64, failed int, peak int64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	defer cancel()
-	if trouble != "" {
-		beside.Go(func() { makeTrouble(ctx, gateway.address, trouble) })
+// isPoison reports whether a trouble is about many bytes.
+func isPoison(trouble string) bool {
+	return slices.Contains([]string{troubleJSON, troubleSSE, troubleHeaders}, trouble)
+}
+
+// phases are all the times at which the same is measured.
+type phases struct {
+	trouble string // beside the requests that are measured; empty = none
+	at      string // the address that the trouble is asked of
+
+	took   []float64 // milliseconds of each request
+	p99    []float64 // of each phase
+	failed int
+	peak   int64 // bytes that the gateway was seen to have at most
+}
+
+// profileTrouble writes where the gateway's time and memory go beside a trouble.
+func profileTrouble(ctx context.Context, s settings, gateway *process, busy *phases) error {
+	if _, err := gateway.fetch(ctx, pathProfile); err != nil {
+		return err
 	}
-	process := strconv.Itoa(gateway.command.Process.Pid)
+	err := (&phases{trouble: busy.trouble, at: busy.at}).measure(ctx, gateway)
+	cpu, stopErr := gateway.fetch(ctx, pathProfileDone)
+	if err := errors.Join(err, stopErr); err != nil {
+		return err
+	}
+	return errors.Join(writeProfile(s, busy.trouble+".cpu", cpu), writeAllocations(ctx, s, busy.trouble, gateway))
+}
+
+// measure sends requests to healthy credentials for a while, beside the trouble.
+func (p *phases) measure(ctx context.Context, gateway *process) (err error) {
+	if p.trouble != "" {
+		maker, err := startRole(ctx, roleMaker, "-upstream", p.at, "-trouble", p.trouble)
+		if err != nil {
+			return err
+		}
+		defer stopping(maker, &err)
+	}
+	watched, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	id := strconv.Itoa(gateway.command.Process.Pid)
 	beside.Go(func() {
-		for pause(ctx, 20*time.Millisecond) == nil {
-			peak = max(peak, residentBytesOf(process))
+		for pause(watched, 20*time.Millisecond) == nil {
+			p.peak = max(p.peak, residentBytesOf(id))
 		}
 	})
 	took, failures := pacedLoad(ctx, gateway.address, healthyPerSecond, phase)
 	cancel()
 	beside.Wait()
-	if len(failures) > 0 && len(took) == 0 {
-		return nil, 0, 0, failures[0]
-	}
-	return took, len(failures), peak, nil
+	p.took, p.p99 = append(p.took, took...), append(p.p99, percentile(took, 0.99))
+	p.failed += len(failures)
+	return ctx.Err()
 }
 
 // pacedLoad sends so many requests a second for d, whenever their time has come, and returns

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -105,26 +106,23 @@ func (p troubledProvider) Classify(a providers.Answer) providers.Outcome {
 
 // troubledGateway is a gateway of so many credentials, and of one more for each of two kinds of
 // trouble: one that answers badly, and one whose login never gets its token.
-func troubledGateway(upstream string, credentials int) (role, error) {
+// What is in trouble has an upstream of its own, so that the others' does not share the load.
+func troubledGateway(upstream, troubled string, credentials int) (role, error) {
 	c := gatewayConfig(upstream, credentials)
 	c.Routing.SessionAffinity = false
-	p := &c.Providers[0]
-	p.Kind = kindTroubled
-	p.Formats = []string{string(providers.OpenAIChat)}
-	off := true
-	healthy := []string{modelChat, modelStream}
-	for i := range p.Credentials {
-		p.Credentials[i].Models = healthy
+	p := config.Provider{
+		Name: "troubled", Kind: kindTroubled, BaseURL: troubled + "/v1", Formats: []string{string(providers.OpenAIChat)},
+		Credentials: []config.Credential{
+			{ID: "in-trouble", APIKey: "sk-trouble", ExcludeModels: []string{troubleRefresh}},
+			{ID: "deadlocked", Models: []string{troubleRefresh}, OAuth: &config.OAuth{
+				TokenURL: troubled + pathHang, RefreshToken: "refresh", AccessToken: "expired", ExpiresAt: time.Now().Add(-time.Hour),
+			}},
+		},
 	}
-	p.Credentials = append([]config.Credential{
-		{ID: "in-trouble", APIKey: "sk-trouble", Models: []string{"trouble-*"}, ExcludeModels: []string{troubleRefresh}, DisableCooldown: &off},
-		{ID: "deadlocked", Models: []string{troubleRefresh}, DisableCooldown: &off, OAuth: &config.OAuth{
-			TokenURL: upstream + pathHang, RefreshToken: "refresh", AccessToken: "expired", ExpiresAt: time.Now().Add(-time.Hour),
-		}},
-	}, p.Credentials...)
 	for _, model := range allTroubles() {
 		p.Models = append(p.Models, config.Model{Name: model})
 	}
+	c.Providers = []config.Provider{p, c.Providers[0]}
 	system := actor.NewActorSystem(actor.WithLoggerFactory(quietActors))
 	gateway, err := understudy.New(c, understudy.WithLogger(discardingLogger()), understudy.WithActorSystem(system),
 		understudy.WithProvider(kindTroubled, troubledProvider{}))
@@ -162,4 +160,16 @@ func crashFirst(system *actor.ActorSystem) int {
 		}
 	}
 	return crashed
+}
+
+// troublemaker is a client of the one in trouble, in a process of its own.
+func troublemaker(ctx context.Context, address, trouble string) role {
+	ctx, cancel := context.WithCancel(ctx)
+	var making sync.WaitGroup
+	making.Go(func() { makeTrouble(ctx, address, trouble) })
+	return role{handler: http.NotFoundHandler(), end: func(context.Context) error {
+		cancel()
+		making.Wait()
+		return nil
+	}}
 }

@@ -69,8 +69,8 @@ func testCheckFiles(t *testing.T, p program) {
 	good := p.start(t, config, "check")
 	require.Zero(t, good.exit(), good.output.text())
 	for _, want := range []string{
-		`key::p1 +spare +key +\*\*\* +enabled +` + folder + `/key.yaml`, `key::p2 +spare`,
-		`login +spare +acme +oauth \*\*\* +enabled +`, `warning: ` + folder + `/login.json: can be read by others`,
+		`key::p1 +spare +key +p1 +\*\*\* +- +enabled +` + folder + `/key.yaml`, `key::p2 +spare`,
+		`login +spare +acme +- +oauth \*\*\*, not renewed +unknown +enabled +`, `warning: ` + folder + `/login.json: can be read by others`,
 	} {
 		require.Regexp(t, want, good.output.text())
 	}
