@@ -3,10 +3,12 @@ package network
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,5 +207,60 @@ func TestTransport_DoesNotBoundTheWaitForAnAnswer(t *testing.T) {
 		require.NoError(t, err)
 		_, text := exchange(t, transport, "http://upstream.test/", "x")
 		require.Equal(t, "ok", text)
+	})
+}
+
+// A connection that came too late for the request that it was dialled for waits for another
+// one. That one may take longer than it may take to connect.
+func TestTransport_DoesNotBoundTheFirstUseOfAConnectionThatWaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dials := 0
+		transport := newTransport(Options{Connect: 5 * time.Second}, proxy{}, func(context.Context, string, string) (net.Conn, error) {
+			if dials++; dials == 2 {
+				time.Sleep(time.Second)
+			}
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				r := bufio.NewReader(theirs)
+				for {
+					request, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					thinks, _ := time.ParseDuration(request.URL.Path[1:])
+					time.Sleep(thinks)
+					if _, err := theirs.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")); err != nil {
+						return
+					}
+				}
+			}()
+			return ours, nil
+		})
+		defer transport.Retire()
+		var all sync.WaitGroup
+		ask := func(thinks string) {
+			all.Go(func() {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://upstream.test/"+thinks, nil)
+				if err == nil {
+					var resp *http.Response
+					if resp, err = transport.RoundTrip(request); err == nil {
+						err = resp.Body.Close()
+					}
+				}
+				if err != nil {
+					t.Errorf("%s: %v", thinks, err)
+				}
+			})
+		}
+		ask("100ms")
+		synctest.Wait()
+		ask("100ms") // dials, but the first one's connection is free sooner
+		time.Sleep(2 * time.Second)
+		ask("10s")
+		ask("10s")
+		all.Wait()
+		require.Equal(t, 2, dials, "both were used")
 	})
 }
