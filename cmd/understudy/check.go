@@ -60,7 +60,7 @@ func describe(w io.Writer, loaded *config.Loaded, source string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PROVIDER\tKIND\tFORMATS\tBASE URL")
 	for _, p := range cfg.Providers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, strings.Join(p.Formats, ","), p.BaseURL)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, strings.Join(p.Formats, ","), orDash(p.BaseURL))
 	}
 	describeCredentials(t, cfg, time.Now())
 	describeModels(t, cfg)

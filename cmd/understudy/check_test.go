@@ -74,7 +74,7 @@ func TestCheck_ShowsAllButSecrets(t *testing.T) {
 	}
 	var out bytes.Buffer
 	c := checkCommand()
-	c.SetArgs(nil)
+	c.SetArgs([]string{})
 	c.SetOut(&out)
 	require.NoError(t, c.Execute())
 	require.NotContains(t, out.String(), mark)
