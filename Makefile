@@ -8,7 +8,7 @@ COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 TOOL := go tool -modfile=tools/go.mod
 STEP := @tools/step.sh
 
-.PHONY: check tools format vet build lint fuzz-short test-sdk test fuzz bench soak quality run fmt
+.PHONY: check tools format vet build lint fuzz-short test-sdk test fuzz bench soak proofs quality run fmt
 .NOTPARALLEL:
 
 # The tests come last, so that the output ends with their summary.
@@ -54,6 +54,11 @@ bench:
 # A thousand parallel streams of a minute each.
 soak:
 	go run ./test/bench streams
+
+# One credential in trouble beside 199 others, a thousand changes in a minute under load, and
+# a start with ten thousand credential files.
+proofs:
+	go run ./test/bench supervision changes files
 
 # Routing by scenario and kind of session, in virtual time: docs/quality.md. FORMAT=json
 # prints rows for programs.

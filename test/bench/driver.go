@@ -71,7 +71,11 @@ func (c *connection) match(body io.Reader, want []byte) error {
 	for {
 		n, err := body.Read(c.compare)
 		if !bytes.HasPrefix(want[read:], c.compare[:n]) {
-			return fmt.Errorf("answer differs after %d bytes: %.200q", read, c.compare[:n])
+			same := 0
+			for same < n && read+same < len(want) && c.compare[same] == want[read+same] {
+				same++
+			}
+			return fmt.Errorf("answer differs after %d bytes: %.200q", read+same, c.compare[same:n])
 		}
 		read += n
 		if err == io.EOF && read < len(want) {
