@@ -176,8 +176,10 @@ func (f staleFile) refresh(p fileParser, root *os.Root, path string) bool {
 	case err != nil && f.linked && !errors.Is(err, fs.ErrNotExist):
 		err = errors.New("is a symbolic link that leaves the folder or cannot be followed")
 		fallthrough
-	case err != nil:
+	case err != nil && (f.linked || !errors.Is(err, fs.ErrNotExist)):
 		f.now = credentialFile{bad: Errors{{File: path, Problem: withoutPath(err).Error()}}}
+	case err != nil: // it has gone since the folder was listed: the next look will not find it
+		f.now = credentialFile{}
 	default:
 		p.readKey = func(path string) (key []byte, err error) {
 			key, f.key, err = readKey(path)

@@ -227,6 +227,20 @@ func TestLoadAll_BoundsTheNumberOfFiles(t *testing.T) {
 	require.Contains(t, f.note, "holds 5 files; the first 3")
 }
 
+// Between listing a folder and reading its files one of them may go.
+func TestFolder_AFileThatGoesBeforeItIsReadIsNoError(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	root, err := os.OpenRoot(folder)
+	require.NoError(t, err)
+	defer root.Close()
+	gone := staleFile{&folderFile{now: credentialFile{provider: "openai"}}, "gone.yaml", false}
+	require.True(t, gone.refresh(*testParser(""), root, folder))
+	require.Empty(t, gone.now)
+	require.False(t, gone.isCurrent(testParser(""), nil), "should it come back, it is read")
+	require.False(t, gone.refresh(*testParser(""), root, folder))
+}
+
 func BenchmarkLoadAll_10000Files(b *testing.B) {
 	p := newPlace(b, mainFile)
 	for i := range 10_000 {
