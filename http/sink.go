@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/understudyhq/understudy/http/tap"
-	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -90,7 +89,7 @@ func (k *sink) pass(chunk []byte, t *tap.Tap, release bool) error {
 	}
 	// Only what is new can end an event, with up to three bytes of a blank line before it.
 	from := max(0, len(k.held)-3)
-	k.held = sse.Extend(k.held, chunk)
+	k.held = tap.Keep(k.held, chunk)
 	if n := t.Complete(k.held[from:]); n > 0 {
 		k.complete = from + n
 	}
@@ -130,11 +129,12 @@ func (k *sink) passEvents(events []byte, release bool) error {
 // begins with a part of an event, which may have no end.
 func (k *sink) release() error {
 	n := k.complete
-	if n > 0 {
+	switch {
+	case n > 0:
 		k.midEvent = false
-	} else if k.committed && len(k.held) > maxPartialBytes {
+	case k.committed && len(k.held) > maxPartialBytes:
 		n, k.midEvent = len(k.held), true
-	} else {
+	default:
 		return k.err // and nothing is moved: an event may come in a thousand pieces
 	}
 	err := k.put(k.held[:n])

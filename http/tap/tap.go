@@ -106,6 +106,9 @@ func (t *Tap) Complete(pending []byte) int {
 	}
 }
 
+// Keep appends piece to the pieces of a stream that are kept back, which may become many.
+func Keep(kept, piece []byte) []byte { return sse.Extend(kept, piece) }
+
 // take looks at one event.
 func (t *Tap) take(e sse.Event) error {
 	t.Progress.Elements++

@@ -53,7 +53,7 @@ func (u *upstream) trouble(w http.ResponseWriter, r *http.Request, body []byte) 
 	if !bytes.Contains(body, []byte(`"trouble-`)) {
 		return false
 	}
-	head := ""
+	var head string
 	switch {
 	case bytes.Contains(body, []byte(troubleJSON)):
 		head = "Content-Type: application/json\r\n\r\n{\"id\":\""
