@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	changesPerSecond = 500 // requests
-	changesStreams   = 50  // at any time, each of changesChunks seconds
-	changesChunks    = 10
-	changesKept      = 20 // credentials that stay, whatever is done to them
+	changesStreams = 50 // at any time, each of changesChunks seconds
+	changesChunks  = 10
+	changesKept    = 20 // credentials that stay, whatever is done to them
 	// changesWarmup is load without a change. Records of requests fill their memory meanwhile.
 	changesWarmup = 20 * time.Second
 	// changesSettle is how long a gateway is left alone before it is looked at, changesWithin how
@@ -73,7 +72,7 @@ func benchChanges(ctx context.Context, s settings, out *report) (err error) {
 	}
 	defer stopping(gateway, &err)
 	row := changesRow{For: s.streamFor}
-	calm, failures := loadWithStreams(ctx, gateway.address, changesWarmup, nil)
+	calm, failures := loadWithStreams(ctx, gateway.address, s.rate, changesWarmup, nil)
 	row.CalmP99 = percentile(calm.took, 0.99)
 	if err := errors.Join(first(failures), pause(ctx, changesSettle)); err != nil {
 		return err
@@ -82,7 +81,7 @@ func benchChanges(ctx context.Context, s settings, out *report) (err error) {
 		return err
 	}
 	edits := func(ctx context.Context) error { return files.edit(ctx, s.edits, s.streamFor, &row.Edits) }
-	busy, failures := loadWithStreams(ctx, gateway.address, s.streamFor, edits)
+	busy, failures := loadWithStreams(ctx, gateway.address, s.rate, s.streamFor, edits)
 	row.Requests, row.Streams, row.Failed = len(busy.took), busy.streams, len(failures)
 	row.P50, row.P99 = percentile(busy.took, 0.5), percentile(busy.took, 0.99)
 	if err := files.write(); err != nil { // as before
@@ -134,9 +133,9 @@ type served struct {
 	streams int
 }
 
-// loadWithStreams sends requests at a steady rate for d, beside streams one after the other,
+// loadWithStreams sends so many requests a second for d, beside streams one after the other,
 // and runs edits meanwhile, if there are any.
-func loadWithStreams(ctx context.Context, address string, d time.Duration, edits func(context.Context) error) (served, []error) {
+func loadWithStreams(ctx context.Context, address string, perSecond int, d time.Duration, edits func(context.Context) error) (served, []error) {
 	var result served
 	var mu sync.Mutex
 	var failures []error
@@ -176,7 +175,7 @@ func loadWithStreams(ctx context.Context, address string, d time.Duration, edits
 			}
 		})
 	}
-	took, failed := pacedLoad(ctx, address, changesPerSecond, d)
+	took, failed := pacedLoad(ctx, address, perSecond, d)
 	beside.Wait()
 	result.took, result.streams = took, int(streams.Load())
 	return result, append(failures, failed...)

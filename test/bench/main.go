@@ -44,6 +44,7 @@ type settings struct {
 
 	files int
 	edits int
+	rate  int
 
 	profile string // a folder; empty = none
 	json    bool
@@ -121,6 +122,7 @@ func parse(args []string) (settings, []string, error) {
 	flags.StringVar(&s.via, "via", roleGateway, "streams: what they pass through, gateway or proxy")
 	flags.IntVar(&s.files, "files", 10000, "files: credential files")
 	flags.IntVar(&s.edits, "edits", 1000, "changes: edits of files")
+	flags.IntVar(&s.rate, "rate", 500, "changes: requests a second")
 	flags.BoolVar(&s.json, "json", false, "print JSON instead of tables")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, nil, err
@@ -152,7 +154,7 @@ func benchNames(args []string) ([]string, error) {
 }
 
 func (s settings) validate() error {
-	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams, s.files, s.edits}) < 1 {
+	if slices.Min([]int{s.rounds, s.requests, s.connections, s.operations, s.sessions, s.streams, s.files, s.edits, s.rate}) < 1 {
 		return errors.New("counts must be at least 1")
 	}
 	if s.streamFor < time.Second || s.chunkPause < 0 {
