@@ -117,8 +117,12 @@ func printSupervision(table io.Writer, rows []supervisionRow) {
 	fmt.Fprintf(table, "\nRequests over %d credentials, %d a second, with and without trouble in one more\n", healthyCredentials, healthyPerSecond)
 	fmt.Fprintln(table, "trouble\trequests\tfailed\tp50 ms without\twith\tp99 ms without\twith\tratio of p99, by round\tthe same past the gateway\tmemory MB\t")
 	for _, row := range rows {
+		past := "-"
+		if row.PastP99Ratio.Max > 0 {
+			past = row.PastP99Ratio.text(2)
+		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t%s\t%+.0f\t\n", row.Trouble, row.Requests, row.Failed,
-			row.CalmP50, row.TroubleP50, row.CalmP99, row.TroubleP99, row.P99Ratio.text(2), row.PastP99Ratio.text(2), float64(row.PeakBytes)/(1<<20))
+			row.CalmP50, row.TroubleP50, row.CalmP99, row.TroubleP99, row.P99Ratio.text(2), past, float64(row.PeakBytes)/(1<<20))
 	}
 }
 
