@@ -8,6 +8,10 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
+// maxCollectedBytes bounds how much of a stream is collected, for a client that wants it whole
+// or for a later request.
+const maxCollectedBytes = 32 << 20
+
 // Answer is an upstream's answer on its way to a client of another format. It is for one
 // goroutine.
 type Answer struct {
@@ -20,6 +24,7 @@ type Answer struct {
 	events  []llm.Event       // one wire event's; or, for a client that wants it whole, all
 	out     []byte            // encoded and not taken yet
 
+	taken    int         // bytes of a stream
 	keep     bool        // for a later request
 	kept     []llm.Event // all of them, if keep is set
 	finished bool        // the Finish has come
@@ -76,6 +81,12 @@ func (a *Answer) Whole(body []byte) ([]byte, error) {
 func (a *Answer) Take(e sse.Event) error {
 	if a.decoder == nil {
 		a.decoder = codec(a.from).StreamDecoder()
+	}
+	if a.taken += len(e.Data); a.taken > maxCollectedBytes {
+		if !a.stream {
+			return &llm.DecodeError{Reason: "too long to be collected"}
+		}
+		a.keep, a.kept = false, nil
 	}
 	if a.stream {
 		a.events = a.events[:0]

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/http/translate"
+	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -31,4 +32,28 @@ func TestReadCount_ReadsWhatAppendCountWrites(t *testing.T) {
 		require.False(t, ok)
 	}
 	require.False(t, translate.CanCount(providers.OpenAIChat))
+}
+
+// An upstream may stream without end.
+func TestAnswer_CollectsSoMuchAndNoMore(t *testing.T) {
+	t.Parallel()
+	c, err := translate.Decode(providers.OpenAIResponses, []byte(`{"model":"m","input":"hi"}`), false)
+	require.NoError(t, err)
+	piece := sse.Event{Data: []byte(`{"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("x", 1<<20) + `"}}]}`)}
+
+	whole := c.Answer(providers.OpenAIChat, translate.Client{})
+	for n := 0; err == nil && n < 40; n++ {
+		err = whole.Take(piece)
+	}
+	require.Error(t, err, "for a client that wants it whole")
+
+	streamed := c.Answer(providers.OpenAIChat, translate.Client{Stream: true})
+	streamed.Keep()
+	for range 40 {
+		require.NoError(t, streamed.Take(piece))
+		require.Less(t, len(streamed.Out()), 2<<20)
+	}
+	streamed.Close()
+	_, items := streamed.Turn([]byte(`"hi"`))
+	require.Empty(t, items, "nothing is kept of it")
 }
