@@ -23,6 +23,7 @@ func layers() []layer {
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
+		{"http/capture", []string{"config", "http/payload"}, "what is written down is bytes and headers; whose they are does not matter"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},
 		{"actors", []string{"actors/memory", "actors/stage", "providers", "config", "internal/affinity", "internal/cooldown", "internal/pin", "internal/recent", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},

@@ -145,8 +145,22 @@ type Logging struct {
 	Level string `yaml:"level"`
 	// Format is text or json. Default text.
 	Format string `yaml:"format"`
-	// Requests says which requests are captured: off, errors or all. Default errors.
+	// Requests says which requests are captured, with their answers, in files in Dir: off,
+	// errors (those that fail) or all. Default errors.
 	Requests string `yaml:"requests"`
+	// Dir is the folder for captured requests, which belongs to one gateway. LoadAll takes it as
+	// relative to the configuration file, and fills in its default, logs. Empty otherwise:
+	// nothing is captured.
+	Dir string `yaml:"dir"`
+	// MaskContents leaves out of captures what was said, but not how it was asked for.
+	// Default false.
+	MaskContents bool `yaml:"mask-contents"`
+	// MaxFiles bounds how many captures are kept, 1 to 100000. Default 200.
+	MaxFiles int `yaml:"max-files"`
+	// MaxTotalBytes bounds how much all captures take, 1 MiB or more. Default 256 MiB.
+	MaxTotalBytes int64 `yaml:"max-total-bytes"`
+	// MaxBodyBytes bounds what is captured of one body, 1 KiB to 1 GiB. Default 8 MiB.
+	MaxBodyBytes int64 `yaml:"max-body-bytes"`
 }
 
 // Provider is one configured upstream.

@@ -32,7 +32,10 @@ func Default() Config {
 				StreamIdle: 300 * time.Second,
 			},
 			Streaming: Streaming{Keepalive: 15 * time.Second},
-			Logging:   Logging{Level: "info", Format: "text", Requests: "errors"},
+			Logging: Logging{
+				Level: "info", Format: "text",
+				Requests: "errors", MaxFiles: 200, MaxTotalBytes: 256 << 20, MaxBodyBytes: 8 << 20,
+			},
 		},
 	}
 }
@@ -78,6 +81,9 @@ func Complete(c *Config) {
 	fill(&c.Logging.Level, d.Logging.Level)
 	fill(&c.Logging.Format, d.Logging.Format)
 	fill(&c.Logging.Requests, d.Logging.Requests)
+	fill(&c.Logging.MaxFiles, d.Logging.MaxFiles)
+	fill(&c.Logging.MaxTotalBytes, d.Logging.MaxTotalBytes)
+	fill(&c.Logging.MaxBodyBytes, d.Logging.MaxBodyBytes)
 	derive(c)
 }
 

@@ -127,6 +127,7 @@ func (s *Source) result() (*Loaded, error) {
 func (s *Source) merge() *Loaded {
 	c := *s.good
 	c.Providers = slices.Clone(c.Providers)
+	c.Logging.place(s.path)
 	m := merger{loaded: &Loaded{Config: &c}, providers: map[string]*Provider{}, ids: map[string]string{}}
 	for i := range c.Providers {
 		p := &c.Providers[i]
@@ -152,6 +153,14 @@ func (s *Source) merge() *Loaded {
 		m.loaded.Warnings = append(m.loaded.Warnings, exposedWarning(m.exposed))
 	}
 	return m.loaded
+}
+
+// place makes Dir what it means in a configuration file.
+func (l *Logging) place(file string) {
+	fill(&l.Dir, "logs")
+	if !filepath.IsAbs(l.Dir) {
+		l.Dir = filepath.Join(filepath.Dir(file), l.Dir)
+	}
 }
 
 // merger adds the credentials of files to a configuration.

@@ -13,6 +13,12 @@ const (
 	maxBodyBytes = 1 << 30
 )
 
+// Bounds of Logging.MaxFiles and Logging.MaxTotalBytes.
+const (
+	maxCaptures   = 100_000
+	minTotalBytes = 1 << 20
+)
+
 // maxRounds bounds Retry.Rounds: more would only hide that nothing works.
 const maxRounds = 100
 
@@ -166,6 +172,15 @@ func (v *validator) logging() {
 	v.oneOf("logging.level", l.Level, "debug", "info", "warn", "error")
 	v.oneOf("logging.format", l.Format, "text", "json")
 	v.oneOf("logging.requests", l.Requests, "off", "errors", "all")
+	if l.MaxFiles < 1 || l.MaxFiles > maxCaptures {
+		v.failf("logging.max-files", "must be between 1 and %d", maxCaptures)
+	}
+	if l.MaxTotalBytes < minTotalBytes {
+		v.failf("logging.max-total-bytes", "must be at least %d (1 MiB)", minTotalBytes)
+	}
+	if l.MaxBodyBytes < minBodyBytes || l.MaxBodyBytes > maxBodyBytes {
+		v.failf("logging.max-body-bytes", "must be between %d (1 KiB) and %d (1 GiB)", minBodyBytes, maxBodyBytes)
+	}
 }
 
 // globs reports empty patterns, which would match nothing.
