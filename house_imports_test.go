@@ -19,10 +19,11 @@ func layers() []layer {
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
 		{".", []string{"http", "http/admin", "http/network", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission"}, "the control plane reads what the engine publishes and moves no request"},
-		{"http", []string{"http/fault", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse"}, "the data plane moves bytes; which credential serves is the engine's decision"},
+		{"http", []string{"http/fault", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
+		{"http/metrics", []string{"actors", "providers"}, "what is counted comes from records and snapshots; nothing that serves knows who counts"},
 		{"http/capture", []string{"config", "http/payload"}, "what is written down is bytes and headers; whose they are does not matter"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},
@@ -131,6 +132,12 @@ func confinements() []confinement {
 			modules: []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/tmaxmax/go-sse"},
 			to:      []string{"..._test.go", "providers/providertest/...", "internal/llm/llmtest/...", "test/..."},
 			why:     "what only tests need must not reach a program that embeds the gateway",
+		},
+		{
+			modules: []string{"github.com/prometheus"},
+			// A host may lend its registerer: one option, and what it is kept for, name the type.
+			to:  []string{"http/metrics/*.go", "options.go", "*_test.go", "test/..."},
+			why: "what counts is a choice of its own; whatever is counted must not depend on it",
 		},
 		{
 			modules: []string{"golang.org/x/oauth2"},

@@ -47,7 +47,8 @@ type CredentialView struct {
 	Served   uint64
 	Failed   uint64
 	Usage    providers.Usage
-	Windows  []providers.Quota // limits as the upstream told them last
+	Windows  []providers.Quota         // limits as the upstream told them last
+	Rests    map[providers.Kind]uint64 // that began, its own and its models', by what they are for
 }
 
 // ModelView is one model of a credential at one instant.
@@ -72,6 +73,7 @@ type record struct {
 	failed     uint64
 	usage      providers.Usage
 	windows    []providers.Quota
+	rests      map[providers.Kind]uint64
 }
 
 // ledger counts what happened and passes it on to subscribers.
@@ -127,7 +129,7 @@ func (l *ledger) note(f Fact) {
 	case CredentialJoined:
 		r, ok := l.credentials[f.Credential.ID]
 		if !ok {
-			r = &record{models: map[string]cooldown.State{}}
+			r = &record{models: map[string]cooldown.State{}, rests: map[providers.Kind]uint64{}}
 			l.credentials[f.Credential.ID] = r
 		}
 		r.credential, r.down = f.Credential, CredentialDown{}
@@ -139,7 +141,13 @@ func (l *ledger) note(f Fact) {
 		l.with(f.Credential, func(r *record) { r.down = CredentialDown{} })
 	case Rested:
 		l.with(f.Credential, func(r *record) {
-			_, known := r.models[f.Model]
+			last, known := r.models[f.Model]
+			if f.Model == "" {
+				last = r.rest
+			}
+			if f.State.Resting(time.Now()) && !f.State.Since.Equal(last.Since) {
+				r.rests[f.State.Kind]++
+			}
 			switch {
 			case f.Model == "":
 				r.rest = f.State
@@ -223,6 +231,7 @@ func (r *record) view(now time.Time) CredentialView {
 	v := CredentialView{
 		ID: r.credential.ID, Provider: r.credential.Upstream.Name, Account: r.credential.Account,
 		Attempts: r.attempts, Served: r.served, Failed: r.failed, Usage: r.usage, Windows: r.windows,
+		Rests: maps.Clone(r.rests),
 	}
 	resting := 0
 	var soonest cooldown.State

@@ -34,6 +34,7 @@ type Record struct {
 	Waited    time.Duration // for somebody to be ready
 	FirstByte time.Duration // from arrival to the answer's first payload byte; 0 = none
 	Total     time.Duration
+	Overhead  time.Duration   // of Total, neither waiting nor with an upstream
 	Usage     providers.Usage // of the attempt that served
 }
 

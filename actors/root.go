@@ -92,9 +92,14 @@ func (g *guardian) spawn(c actor.Context) {
 		{w.transcripts, w.props(func() actor.Actor { return transcripts })},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
-		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.limited(routerLimit))}, // last: it asks the others
+		{w.router, w.props(func() actor.Actor { return newRouter(w) })}, // last: it asks the others
 	} {
 		name := child.pid.Id[len(c.Self().Id)+1:]
+		limit := int32(0)
+		if child.pid == w.router {
+			limit = routerLimit
+		}
+		child.props.Configure(w.mailboxes.watched(name, stage.Lean(w.root, limit)))
 		if _, err := c.SpawnNamed(child.props, name); err != nil {
 			panic(fmt.Errorf("spawn %s: %w", name, err))
 		}
@@ -117,6 +122,7 @@ type wiring struct {
 	ledger      *actor.PID
 	pins        *actor.PID
 	transcripts *actor.PID
+	mailboxes   mailboxes
 	blocking    sync.WaitGroup // what is outside of mailboxes because it blocks
 }
 
@@ -141,11 +147,6 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 // props describes an actor of this engine.
 func (w *wiring) props(producer func() actor.Actor, options ...actor.PropsOption) *actor.Props {
 	return stage.Props(w.root, producer, w.trouble, options...)
-}
-
-// limited gives an actor a mailbox that sheds asks beyond limit.
-func (w *wiring) limited(limit int32) actor.PropsOption {
-	return actor.WithMailbox(stage.Lean(w.root, limit))
 }
 
 // tell sends a fact to the two actors that keep a picture of the whole.
