@@ -23,6 +23,7 @@ func (s *Server) readBody(in *inbound) (*payload.Buffer, error) {
 	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
 	b, err := s.decodeBody(in, limit)
 	if err == nil {
+		in.capture.Body(b)
 		in.received = true
 		_ = conn.SetReadDeadline(time.Time{})
 	}

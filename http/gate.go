@@ -37,6 +37,12 @@ func (g *gate) leave(in *inbound) {
 	}
 }
 
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
+}
+
 func (g *gate) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -63,10 +64,11 @@ type inbound struct {
 	sentAt    time.Time     // when the running attempt's request went out; zero = none runs
 	elsewhere time.Duration // spent in attempts that are over
 	err       error
-	gone      bool // nobody is left to answer
-	received  bool // the body has been read
-	limited   bool // a write deadline is set
-	cut       bool // the answer is not whole: break the connection, so that it shows
+	gone      bool              // nobody is left to answer
+	received  bool              // the body has been read
+	limited   bool              // a write deadline is set
+	cut       bool              // the answer is not whole: break the connection, so that it shows
+	capture   *capture.Exchange // nil = the request is not to be taken down
 }
 
 func newInbound(s *Server, rt *route, w *echo.Response, r *http.Request) *inbound {
@@ -97,6 +99,11 @@ func (in *inbound) run() error {
 		// somebody near it happens to look at.
 		return fault.OriginNotAllowed()
 	}
+	if !in.route.open {
+		if in.capture = in.server.options.Captures.Begin(in.r); in.capture != nil {
+			in.w.Writer = in.capture.Writer(in.w.Writer)
+		}
+	}
 	return in.route.serve(in)
 }
 
@@ -122,8 +129,13 @@ func (in *inbound) finish() {
 	if in.limited {
 		in.limitWrites(time.Time{}) // the connection may serve further requests
 	}
-	in.server.gate.leave(in)
 	total := time.Since(in.startedAt)
+	if in.capture.Wants(in.failed()) {
+		in.capture.End(in.report(total)) // before anybody stops waiting for the request
+	} else {
+		in.capture.Drop()
+	}
+	in.server.gate.leave(in)
 	in.record(total)
 	in.log(total)
 	if in.cut {
@@ -175,6 +187,9 @@ func (in *inbound) write(status int, contentType string, body []byte) {
 
 // send writes a whole answer. Its own headers are set already.
 func (in *inbound) send(status int, body []byte) {
+	if status >= http.StatusBadRequest {
+		in.capture.Failing(body)
+	}
 	h := in.w.Header()
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	in.stamp(h)
@@ -229,22 +244,36 @@ func (in *inbound) log(total time.Duration) {
 	if in.route.always {
 		level = slog.LevelDebug
 	}
-	status := in.w.Status
-	switch {
-	case in.gone:
-		status = statusClientGone
-	case status >= http.StatusInternalServerError:
+	if status := in.status(); status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
 	ctx := in.r.Context()
 	if !in.server.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 16)
+	in.server.logger.LogAttrs(ctx, level, "request served", in.facts(total)...)
+}
+
+// status is what the client got.
+func (in *inbound) status() int {
+	if in.gone {
+		return statusClientGone
+	}
+	return in.w.Status
+}
+
+// failed reports whether the client was told of a failure, by status or in a stream.
+func (in *inbound) failed() bool {
+	return !in.gone && (in.w.Status >= http.StatusBadRequest || in.cut || in.err != nil)
+}
+
+// facts are what is told of the request when it is over.
+func (in *inbound) facts(total time.Duration) []slog.Attr {
+	attrs := make([]slog.Attr, 0, 18)
 	attrs = append(attrs,
 		slog.String("method", in.r.Method),
 		slog.String("path", in.r.URL.Path),
-		slog.Int("status", status),
+		slog.Int("status", in.status()),
 		slog.Duration("duration", total),
 		slog.String("request_id", in.id),
 	)
@@ -261,28 +290,42 @@ func (in *inbound) log(total time.Duration) {
 			slog.String("format_out", string(in.formatOut)),
 			slog.String("provider", credential.Upstream.Name),
 			slog.String("credential", string(credential.ID)),
+			slog.Uint64("lease", in.lease.ID),
 			slog.String("outcome", string(in.outcome)),
 		)
 	}
 	if in.err != nil {
 		attrs = append(attrs, slog.String("err", in.err.Error()))
+		if e := fault.As(in.err); e.Code == "model_cooldown" {
+			attrs = append(attrs, cooldownUntil(e.RetryAfter))
+		}
 	}
-	in.server.logger.LogAttrs(ctx, level, "request served", attrs...)
+	return attrs
+}
+
+// cooldownUntil tells until when somebody rests who rests for d from now on.
+func cooldownUntil(d time.Duration) slog.Attr {
+	return slog.Time("cooldown_until", time.Now().Add(d).UTC().Truncate(time.Second))
 }
 
 // logFailure writes a line about an attempt that says something about its credential. The
 // client may see nothing of it.
 func (in *inbound) logFailure(l actors.Lease, o providers.Outcome) {
-	in.server.logger.LogAttrs(in.r.Context(), slog.LevelWarn, "attempt failed",
+	attrs := []slog.Attr{
 		slog.String("request_id", in.id),
 		slog.Int("attempt", len(in.tries)),
 		slog.String("provider", l.Credential.Upstream.Name),
 		slog.String("credential", string(l.Credential.ID)),
+		slog.Uint64("lease", l.ID),
 		slog.String("model", l.Model),
 		slog.String("outcome", string(o.Kind)),
 		slog.Int("status", o.Status),
 		slog.String("err", o.Reason),
-	)
+	}
+	if o.RetryAfter > 0 { // as the upstream has told it
+		attrs = append(attrs, cooldownUntil(o.RetryAfter))
+	}
+	in.server.logger.LogAttrs(in.r.Context(), slog.LevelWarn, "attempt failed", attrs...)
 }
 
 // requestID returns the client's request id if it sent a sane one, else a new one.

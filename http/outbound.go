@@ -56,5 +56,8 @@ func (a *attempt) header() http.Header {
 	if a.translated != nil {
 		client = a.translatedHeader()
 	}
+	if a.in.capture != nil {
+		a.in.hide(a.lease.Credential)
+	}
 	return outboundHeader(client, a.lease.Credential)
 }

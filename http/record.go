@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/understudyhq/understudy/actors"
+	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/providers"
@@ -32,18 +34,20 @@ func (in *inbound) attempted(a *attempt, o providers.Outcome) {
 // record hands the engine what this request was about, if it was about a model.
 func (in *inbound) record(total time.Duration) {
 	c := in.call
-	if c == nil {
+	switch {
+	case c != nil && !in.server.options.Unrecorded:
+	case c == nil && in.server.options.Refused != nil && !in.route.always:
+		in.server.options.Refused(in.format, in.status())
+		return
+	default:
 		return
 	}
 	r := &actors.Record{
 		RequestID: in.id, At: in.startedAt, Client: in.key.name,
 		FormatIn: in.format, Operation: c.operation, Asked: clip(c.model),
 		Source: c.acquire.Session.Source, Session: c.acquire.Session.Primary,
-		Attempts: in.tries, Rejected: in.rejected, Dropped: in.dropped, Lost: in.lost, Status: in.w.Status, Outcome: in.outcome,
-		Queued: in.queued, Waited: in.waited, Total: total, Usage: in.usage,
-	}
-	if in.gone {
-		r.Status = statusClientGone
+		Attempts: in.tries, Rejected: in.rejected, Dropped: in.dropped, Lost: in.lost, Status: in.status(), Outcome: in.outcome,
+		Queued: in.queued, Waited: in.waited, Total: total, Overhead: max(0, total-in.elsewhere-in.waited), Usage: in.usage,
 	}
 	if n := len(in.tries); n > 0 {
 		last := &in.tries[n-1]
@@ -59,6 +63,30 @@ func (in *inbound) record(total time.Duration) {
 		r.Err = fault.Code(in.err)
 	}
 	in.server.pool.Record(r)
+}
+
+// report is what a capture of the request tells besides its bytes.
+func (in *inbound) report(total time.Duration) capture.Report {
+	r := capture.Report{
+		ID: in.id, At: in.startedAt, Status: in.status(), Header: in.w.Header(), Sent: in.w.Size, Facts: in.facts(total),
+		Failed: in.failed(),
+	}
+	for i := range in.tries {
+		t := &in.tries[i]
+		r.Tries = append(r.Tries, fmt.Sprintf("%s at %s, model %s, %s: %s (status %d, %s) after %s, in %s",
+			t.Credential, t.Provider, t.Model, t.Why, t.Outcome, t.Status, t.Reason, t.BeganAt, t.Total))
+	}
+	return r
+}
+
+// hide keeps what a credential is used with out of the request's capture.
+func (in *inbound) hide(c *providers.Credential) {
+	in.capture.Hide(c.Secret.Reveal())
+	for _, headers := range [...][]providers.Header{c.Upstream.Headers, c.Headers} {
+		for _, h := range headers {
+			in.capture.Hide(h.Value.Reveal())
+		}
+	}
 }
 
 // paths returns where the losses lie.

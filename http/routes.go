@@ -66,6 +66,7 @@ func (s *Server) routes() []route {
 		{method: "HEAD", path: "/api/hello", format: messages, serve: s.about, open: true},
 		{method: "GET", path: "/healthz", format: chat, serve: s.healthz, open: true, always: true},
 		{method: "GET", path: "/readyz", format: chat, serve: s.readyz, open: true, always: true},
+		{method: "GET", path: "/metrics", format: chat, serve: s.showMetrics, open: true, always: true},
 	}
 }
 
@@ -146,7 +147,7 @@ func (s *Server) about(in *inbound) error {
 	text, err := json.Marshal(struct {
 		Name    string `json:"name"`
 		Version string `json:"version"`
-	}{"understudy", s.version})
+	}{"understudy", s.options.Version})
 	if err != nil {
 		return err
 	}

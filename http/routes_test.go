@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -231,7 +233,7 @@ func TestLog_HasALineForARequestAndForEachFailureAndNoSecret(t *testing.T) {
 	delete(failed, "err")
 	require.Equal(t, map[string]any{
 		"level": "WARN", "msg": "attempt failed", "request_id": "r1", "attempt": 1.0, "provider": "up", "credential": "a",
-		"model": "m", "outcome": "transient", "status": 500.0,
+		"lease": 1.0, "model": "m", "outcome": "transient", "status": 500.0,
 	}, failed)
 	require.NoError(t, json.Unmarshal([]byte(lines[1]), &line))
 	require.Greater(t, line["duration"], 0.0)
@@ -242,10 +244,26 @@ func TestLog_HasALineForARequestAndForEachFailureAndNoSecret(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"level": "INFO", "msg": "request served", "method": "POST", "path": "/v1/messages", "status": 200.0, "request_id": "r1",
 		"format_in": "anthropic", "format_out": "anthropic", "model": "m", "attempt": 2.0, "provider": "up", "credential": "b",
-		"outcome": "success",
+		"lease": 2.0, "outcome": "success",
 	}, line)
 	require.NotContains(t, out.String(), "secret")
 	require.NotContains(t, out.String(), "session-in-clear")
+}
+
+func TestLog_TellsUntilWhenSomebodyRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		pool := newPool(answer(429, "application/json", "{}", "Retry-After", "90"))
+		pool.refuse = &actors.NoCredentialError{Model: "m", RetryAfter: 2 * time.Minute, Reasons: map[string]int{"resting:rate-limited": 1}}
+		s := New(Options{Pool: pool, Logger: slog.New(slog.NewJSONHandler(&out, nil)), Live: live()})
+		send(s, "POST", "/v1/chat/completions", chatBody)
+		require.Contains(t, out.String(), `"cooldown_until":"`+time.Now().Add(90*time.Second).UTC().Format(time.RFC3339)+`"`)
+		out.Reset()
+		pool.credentials = nil
+		require.Equal(t, 429, send(s, "POST", "/v1/chat/completions", chatBody).Code)
+		require.Contains(t, out.String(), `"cooldown_until":"`+time.Now().Add(2*time.Minute).UTC().Format(time.RFC3339)+`"`)
+	})
 }
 
 func TestLog_TellsAClientThatLeft(t *testing.T) {

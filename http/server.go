@@ -11,6 +11,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/admission"
@@ -54,13 +55,22 @@ type Options struct {
 	Live config.Live
 	// Version shows at the root route.
 	Version string
+	// Metrics serves /metrics to whoever may manage; nil = there is no such route.
+	Metrics http.Handler
+	// Refused is told of requests that have no record: in which format they came, and how they
+	// were answered. nil = nobody wants to know.
+	Refused func(providers.Format, int)
+	// Captures takes requests and answers down; nil = none.
+	Captures *capture.Store
+	// Unrecorded spares the records of requests: Pool.Record is not called.
+	Unrecorded bool
 }
 
 // Server serves clients. Make one with New. All methods are safe for concurrent use.
 type Server struct {
 	pool     Pool
 	logger   *slog.Logger
-	version  string
+	options  Options
 	settings atomic.Pointer[settings]
 	buffers  payload.Pool
 	held     held
@@ -74,7 +84,7 @@ type Server struct {
 
 // New returns a server. It starts nothing and opens no listener.
 func New(o Options) *Server {
-	s := &Server{pool: o.Pool, logger: o.Logger, version: o.Version, echo: echo.New()}
+	s := &Server{pool: o.Pool, logger: o.Logger, options: o, echo: echo.New()}
 	s.gate.open = map[*inbound]struct{}{}
 	s.Apply(o.Live)
 	s.register()
@@ -86,6 +96,9 @@ func (s *Server) Handler() http.Handler { return s.echo }
 
 // Apply replaces the settings. Requests that have begun keep the old ones.
 func (s *Server) Apply(live config.Live) { s.settings.Store(newSettings(live)) }
+
+// Open returns how many requests have begun and are not over.
+func (s *Server) Open() int { return s.gate.count() }
 
 // Drain makes all further requests answer 503 shutting_down, health checks excepted.
 // Requests that have begun go on.

@@ -157,6 +157,7 @@ func (k *sink) fail(event []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.held = k.held[:0]
+	k.in.capture.Failing(event)
 	if k.midEvent {
 		event = append(k.blank(), event...)
 	}

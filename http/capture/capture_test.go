@@ -91,7 +91,11 @@ func (x exchange) run(s *Store) {
 		_, _ = w.Write([]byte(piece))
 	}
 	e.Failing([]byte(strings.ReplaceAll(x.answer, "|", "")))
-	e.End(x.report)
+	if e.Wants(x.report.Failed) {
+		e.End(x.report)
+	} else {
+		e.Drop()
+	}
 }
 
 func post(target string, header ...string) *http.Request {
@@ -284,7 +288,8 @@ func TestExchange_AGoodAnswerLeavesNothing(t *testing.T) {
 	require.Same(t, recorder, e.Writer(recorder), "nothing looks on")
 	b := (&payload.Pool{}).Get(1)
 	e.Body(b)
-	e.End(Report{ID: "id", At: start, Status: 200})
+	require.False(t, e.Wants(false))
+	e.Drop()
 	require.Empty(t, files(t, l))
 	require.Nil(t, e.body)
 }
@@ -297,8 +302,10 @@ func TestExchange_NoneDoesNothing(t *testing.T) {
 		e.Body(nil)
 		e.Hide("x")
 		e.Failing(nil)
+		e.Drop()
 		e.End(Report{})
 	}))
+	require.False(t, e.Wants(true))
 	require.Nil(t, (*Store)(nil).Begin(post("/")))
 }
 
@@ -337,7 +344,9 @@ func TestStore_KeepsTheLatest(t *testing.T) {
 	l := logging(t, "errors")
 	l.MaxFiles, l.MaxTotalBytes = 3, 1<<20
 	s := newStore(t, l)
-	name := func(i int) string { return Name{At: start.Add(time.Duration(i) * time.Second), Failed: true, Status: 502, ID: "id"}.String() }
+	name := func(i int) string {
+		return Name{At: start.Add(time.Duration(i) * time.Second), Failed: true, Status: 502, ID: "id"}.String()
+	}
 	put := func(s *Store, i int, answer string) {
 		report := failed("id")
 		report.At = start.Add(time.Duration(i) * time.Second)

@@ -19,7 +19,7 @@ type Exchange struct {
 	settings *config.Logging
 	request  *http.Request
 	body     *payload.Buffer // of the request, without content codings; nil = it was not read
-	secrets  secrets
+	hidden   []string        // what must not be written
 
 	all     bool   // the answer is taken down while it passes, whatever it is
 	answer  spool  // of all
@@ -64,7 +64,7 @@ func (e *Exchange) Body(b *payload.Buffer) {
 // Hide keeps a secret, such as a credential's, out of what is written.
 func (e *Exchange) Hide(secret string) {
 	if e != nil {
-		e.secrets.add(secret)
+		e.hidden = append(e.hidden, secret)
 	}
 }
 
@@ -97,15 +97,23 @@ type Report struct {
 	Tries  []string    // one line for each attempt
 }
 
-// End writes the request down if it is wanted, and gives back what was held of it.
+// Wants reports whether a request that is over is to be written down.
+func (e *Exchange) Wants(failed bool) bool { return e != nil && (e.all || failed) }
+
+// End writes the request down and drops what was held of it.
 func (e *Exchange) End(report Report) {
 	if e == nil {
 		return
 	}
-	if e.all || report.Failed {
-		e.hideClient()
-		name := Name{At: report.At, Failed: report.Failed, Status: report.Status, ID: report.ID}
-		e.store.trouble(e.store.create(name, func(w io.Writer) error { return e.write(w, report) }))
+	name := Name{At: report.At, Failed: report.Failed, Status: report.Status, ID: report.ID}
+	e.store.trouble(e.store.create(name, func(w io.Writer) error { return e.write(w, report) }))
+	e.Drop()
+}
+
+// Drop gives back what was held of a request.
+func (e *Exchange) Drop() {
+	if e == nil {
+		return
 	}
 	e.answer.drop()
 	if e.body != nil {

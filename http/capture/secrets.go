@@ -46,28 +46,34 @@ func maskedTarget(u *url.URL) string {
 	return u.EscapedPath() + "?" + strings.Join(pairs, "&")
 }
 
-// hideClient hides what the client has authenticated with, wherever it turns up.
-func (e *Exchange) hideClient() {
+// secrets returns all that must not be written: what was told, and what the client has
+// authenticated with, wherever it turns up.
+func (e *Exchange) secrets() *secrets {
+	s := &secrets{}
+	for _, secret := range e.hidden {
+		s.add(secret)
+	}
 	for name, values := range e.request.Header {
 		if !isSecretName(name) {
 			continue
 		}
 		for _, value := range values {
-			e.secrets.add(value)
+			s.add(value)
 			if _, token, ok := strings.Cut(value, " "); ok {
-				e.secrets.add(strings.TrimSpace(token))
+				s.add(strings.TrimSpace(token))
 			}
 		}
 	}
 	for pair := range strings.SplitSeq(e.request.URL.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil && isSecretName(plain) {
-			e.secrets.add(value)
+			s.add(value)
 			if plain, err := url.QueryUnescape(value); err == nil {
-				e.secrets.add(plain)
+				s.add(plain)
 			}
 		}
 	}
+	return s
 }
 
 // secrets are texts that must not be written, longest first.

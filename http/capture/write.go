@@ -15,7 +15,8 @@ import (
 // write writes the whole file: what is known of the request, then what came and what went.
 func (e *Exchange) write(to io.Writer, report Report) error {
 	w := bufio.NewWriter(to)
-	line := func(key, value string) { fmt.Fprintf(w, "%s: %s\n", key, oneLine(value)) }
+	hidden := e.secrets().writer(w)
+	line := func(key, value string) { fmt.Fprintf(hidden, "%s: %s\n", key, oneLine(value)) }
 	line("at", report.At.UTC().Format(time.RFC3339Nano))
 	for _, fact := range report.Facts {
 		line(fact.Key, fact.Value.String())
@@ -23,7 +24,6 @@ func (e *Exchange) write(to io.Writer, report Report) error {
 	for i, try := range report.Tries {
 		line("attempt "+strconv.Itoa(i+1), try)
 	}
-	hidden := e.secrets.writer(w)
 	r := e.request
 	fmt.Fprintf(hidden, "\n=== request\n%s %s\n", r.Method, oneLine(maskedTarget(r.URL)))
 	writeHeader(hidden, r.Header)
