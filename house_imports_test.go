@@ -17,12 +17,13 @@ func layers() []layer {
 	return []layer{
 		{"test/...", []string{"..."}, "tests from outside may look anywhere"},
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
-		{".", []string{"http", "http/admin", "http/network", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
+		{".", []string{"http", "http/admin", "http/capture", "http/metrics", "http/network", "http/tracing", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission"}, "the control plane reads what the engine publishes and moves no request"},
-		{"http", []string{"http/fault", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture"}, "the data plane moves bytes; which credential serves is the engine's decision"},
+		{"http", []string{"http/fault", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture", "http/tracing"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
 		{"http/payload", nil, "bodies are bytes, whatever they say"},
+		{"http/tracing", []string{"actors", "providers"}, "a span tells of leases and outcomes; nothing that serves knows who makes it"},
 		{"http/metrics", []string{"actors", "providers"}, "what is counted comes from records and snapshots; nothing that serves knows who counts"},
 		{"http/capture", []string{"config", "http/payload"}, "what is written down is bytes and headers; whose they are does not matter"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
@@ -138,6 +139,12 @@ func confinements() []confinement {
 			// A host may lend its registerer: one option, and what it is kept for, name the type.
 			to:  []string{"http/metrics/*.go", "options.go", "*_test.go", "test/..."},
 			why: "what counts is a choice of its own; whatever is counted must not depend on it",
+		},
+		{
+			modules: []string{"go.opentelemetry.io/otel"},
+			// Where spans go is the program's choice, or the host's: one option names the type.
+			to:  []string{"http/tracing/*.go", "options.go", "cmd/...", "*_test.go", "test/..."},
+			why: "who makes spans is a choice of its own; whatever they tell of must not depend on it",
 		},
 		{
 			modules: []string{"golang.org/x/oauth2"},

@@ -112,7 +112,7 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 	var soonest time.Time
 	for {
 		asked := time.Now()
-		lease, err := w.server.pool.Acquire(w.in.ctx, a)
+		lease, err := w.acquire(a)
 		if err != nil {
 			w.deny(i, err, time.Since(asked))
 			if len(tried) > 0 && hinted {
@@ -158,6 +158,20 @@ func (w *course) try(i int, a actors.Acquire) (over bool, err error) {
 			a.StayOnly = true
 		}
 	}
+}
+
+// acquire asks for a credential.
+func (w *course) acquire(a actors.Acquire) (actors.Lease, error) {
+	span := w.in.trace.Acquire(a.Model)
+	lease, err := w.server.pool.Acquire(w.in.ctx, a)
+	if span != nil {
+		code := ""
+		if err != nil {
+			code = fault.Code(w.in.refusal(causeOf(w.in.ctx, err)))
+		}
+		span.End(lease, code)
+	}
+	return lease, err
 }
 
 // spend takes time that was waited off what is left of it.

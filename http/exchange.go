@@ -13,6 +13,7 @@ import (
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -44,10 +45,11 @@ type attempt struct {
 	watchdog     watchdog
 	beganAt      time.Time
 	sentAt       time.Time
-	firstByteAt  time.Time       // zero = none came
-	edited       [1]payload.Edit // room for the edit that most bodies need
-	dropped      int             // encrypted items left out
-	unmark       bool            // take signatures out that the gateway has marked
+	firstByteAt  time.Time        // zero = none came
+	edited       [1]payload.Edit  // room for the edit that most bodies need
+	dropped      int              // encrypted items left out
+	unmark       bool             // take signatures out that the gateway has marked
+	trace        *tracing.Attempt // nil = there is no span
 }
 
 // result is how an attempt ended.
@@ -65,6 +67,7 @@ func (a *attempt) run() result {
 		Model: strings.TrimSuffix(a.lease.Model, a.lease.Suffix), Stream: a.call.stream, Query: a.call.query, Resource: a.call.resource,
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
+	a.ctx = a.trace.Context(a.ctx)
 	if a.format != a.in.format {
 		if err := a.translate(); err != nil {
 			return a.untranslated(err)
@@ -213,6 +216,14 @@ func (a *attempt) classify(resp *http.Response, body []byte, err error) provider
 		o.Kind = providers.RequestFault
 	}
 	return o
+}
+
+// firstByte is how long the first payload byte took; 0 = none came.
+func (a *attempt) firstByte() time.Duration {
+	if a.firstByteAt.IsZero() {
+		return 0
+	}
+	return a.firstByteAt.Sub(a.beganAt)
 }
 
 // served tells that the answer's first payload byte goes out.

@@ -31,7 +31,11 @@ func (f *failure) isFinal() bool { return f.answer == nil && fault.OfAttempt(f.c
 func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *failure {
 	o := providers.Outcome{Kind: providers.GatewayBug, Reason: "panic"} // stands if one unwinds
 	a := &attempt{server: s, in: in, call: c, lease: lease, out: out, beganAt: time.Now()}
+	if in.trace != nil {
+		a.trace = in.trace.Attempt(lease, c.operation, outboundFormat(in.format, c.operation, lease.Credential.Upstream), c.stream)
+	}
 	defer func() {
+		a.trace.End(o, a.firstByte())
 		in.outcome = o.Kind
 		in.attempted(a, o)
 		s.pool.Report(a.lease, o)
@@ -47,7 +51,7 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 	result := a.run()
 	if !expired && a.refusedSecret(result) && a.renew() {
 		a.end()
-		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt}
+		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt, trace: a.trace}
 		result = a.run()
 	}
 	if !a.unmark && a.refusedMarks(result) {

@@ -19,6 +19,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -69,6 +70,7 @@ type inbound struct {
 	limited   bool              // a write deadline is set
 	cut       bool              // the answer is not whole: break the connection, so that it shows
 	capture   *capture.Exchange // nil = the request is not to be taken down
+	trace     *tracing.Request  // nil = there is no span
 }
 
 func newInbound(s *Server, rt *route, w *echo.Response, r *http.Request) *inbound {
@@ -80,6 +82,9 @@ func newInbound(s *Server, rt *route, w *echo.Response, r *http.Request) *inboun
 		in.format = rt.dialect(r)
 	}
 	in.ctx, in.cancel = context.WithCancelCause(r.Context())
+	if !rt.always {
+		in.trace = s.options.Tracer.Begin(r, rt.path, in.id)
+	}
 	return in
 }
 
@@ -136,7 +141,8 @@ func (in *inbound) finish() {
 		in.capture.Drop()
 	}
 	in.server.gate.leave(in)
-	in.record(total)
+	r := in.record(total)
+	in.trace.End(r, in.status(), in.codeOf(in.err))
 	in.log(total)
 	if in.cut {
 		panic(http.ErrAbortHandler) // net/http's way to break a connection
@@ -265,6 +271,14 @@ func (in *inbound) status() int {
 // failed reports whether the client was told of a failure, by status or in a stream.
 func (in *inbound) failed() bool {
 	return !in.gone && (in.w.Status >= http.StatusBadRequest || in.cut || in.err != nil)
+}
+
+// codeOf names an error for a span, if there are any; empty = there is none.
+func (in *inbound) codeOf(err error) string {
+	if in.trace == nil || err == nil {
+		return ""
+	}
+	return fault.Code(err)
 }
 
 // facts are what is told of the request when it is over.

@@ -59,5 +59,7 @@ func (a *attempt) header() http.Header {
 	if a.in.capture != nil {
 		a.in.hide(a.lease.Credential)
 	}
-	return outboundHeader(client, a.lease.Credential)
+	h := outboundHeader(client, a.lease.Credential)
+	a.trace.Inject(h)
+	return h
 }

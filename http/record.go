@@ -18,10 +18,7 @@ func (in *inbound) attempted(a *attempt, o providers.Outcome) {
 		Credential: a.lease.Credential.ID, Provider: a.lease.Credential.Upstream.Name, Model: clip(a.lease.Model),
 		Route: clip(a.lease.Route()), Why: a.lease.Why, Field: a.lease.Field,
 		Outcome: o.Kind, Status: o.Status, Reason: o.Reason,
-		BeganAt: a.beganAt.Sub(in.startedAt), Waited: a.lease.Waited, Total: time.Since(a.beganAt),
-	}
-	if !a.firstByteAt.IsZero() {
-		r.FirstByte = a.firstByteAt.Sub(a.beganAt)
+		BeganAt: a.beganAt.Sub(in.startedAt), Waited: a.lease.Waited, FirstByte: a.firstByte(), Total: time.Since(a.beganAt),
 	}
 	in.tries = append(in.tries, r)
 	in.usage = o.Usage
@@ -31,16 +28,16 @@ func (in *inbound) attempted(a *attempt, o providers.Outcome) {
 	}
 }
 
-// record hands the engine what this request was about, if it was about a model.
-func (in *inbound) record(total time.Duration) {
+// record hands the engine what this request was about, if it was about a model, and returns it.
+func (in *inbound) record(total time.Duration) *actors.Record {
 	c := in.call
 	switch {
 	case c != nil && !in.server.options.Unrecorded:
 	case c == nil && in.server.options.Refused != nil && !in.route.always:
 		in.server.options.Refused(in.format, in.status())
-		return
+		return nil
 	default:
-		return
+		return nil
 	}
 	r := &actors.Record{
 		RequestID: in.id, At: in.startedAt, Client: in.key.name,
@@ -63,6 +60,7 @@ func (in *inbound) record(total time.Duration) {
 		r.Err = fault.Code(in.err)
 	}
 	in.server.pool.Record(r)
+	return r
 }
 
 // report is what a capture of the request tells besides its bytes.

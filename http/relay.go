@@ -71,6 +71,7 @@ func (a *attempt) whole(resp *http.Response, body io.Reader, o providers.Outcome
 	if err := checkAnswer(resp.Header, b.Bytes); err != nil {
 		return a.broken(resp, err)
 	}
+	a.trace.Answered(a.format, b.Bytes)
 	if a.call.resource == "" { // what a stored answer cost has been counted
 		if usage, ok := providers.ReadUsage(a.format, b.Bytes); ok {
 			o.Usage = usage

@@ -13,6 +13,7 @@ import (
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/admission"
 	"github.com/understudyhq/understudy/internal/pin"
@@ -60,6 +61,8 @@ type Options struct {
 	// Refused is told of requests that have no record: in which format they came, and how they
 	// were answered. nil = nobody wants to know.
 	Refused func(providers.Format, int)
+	// Tracer makes spans; nil = none are made.
+	Tracer *tracing.Tracer
 	// Captures takes requests and answers down; nil = none.
 	Captures *capture.Store
 	// Unrecorded spares the records of requests: Pool.Record is not called.

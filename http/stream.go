@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -26,6 +27,9 @@ func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o prov
 		a.out.begin(resp.StatusCode, resp.Header, !t.IsArray())
 		a.pinTurn(resp.Header)
 		t.Makes = a.call.maker()
+	}
+	if a.trace != nil {
+		t.Each = a.traced(t.Each)
 	}
 	chunk := a.server.buffers.Get(chunkBytes)
 	defer chunk.Release()
@@ -47,6 +51,17 @@ func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o prov
 		default:
 			return a.streamCut(resp, t, causeOf(a.ctx, err))
 		}
+	}
+}
+
+// traced lets the attempt's span see each event, before next if there is one.
+func (a *attempt) traced(next func(sse.Event) error) func(sse.Event) error {
+	return func(e sse.Event) error {
+		a.trace.Answered(a.format, e.Data)
+		if next == nil {
+			return nil
+		}
+		return next(e)
 	}
 }
 
