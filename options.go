@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/understudyhq/understudy/providers"
 )
@@ -20,6 +22,11 @@ type options struct {
 	transport http.RoundTripper
 	system    *actor.ActorSystem
 	version   string
+
+	registerer prometheus.Registerer // nil = none
+	tracers    trace.TracerProvider  // nil = no spans are made
+	unmeasured bool
+	unrecorded bool
 }
 
 // newOptions applies opts. Without WithLogger a gateway says nothing.
@@ -55,6 +62,24 @@ type lentTransport struct{ http.RoundTripper }
 // WithActorSystem puts the gateway's actors under one guardian in the host's own actor
 // system. Shutdown leaves that system as New found it.
 func WithActorSystem(s *actor.ActorSystem) Option { return func(o *options) { o.system = s } }
+
+// WithRegisterer adds the gateway's metrics to r as well, until Shutdown. It shows them at
+// /metrics without it. Two gateways with one registry need labels that tell them apart: see
+// prometheus.WrapRegistererWith.
+func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { o.registerer = r } }
+
+// WithTracerProvider makes spans with p for requests, for the questions they ask the engine and
+// for their attempts at upstreams, below the span that the client tells of (W3C trace context);
+// upstreams are told of the attempt's. Spans hold neither secrets nor contents. Without it no
+// span is made, and a client's trace context goes on to the upstream as it came.
+func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
+
+// WithoutMetrics counts nothing; /metrics is not there.
+func WithoutMetrics() Option { return func(o *options) { o.unmeasured = true } }
+
+// WithoutRecords keeps no records of requests: Records and RecordOf find none, and metrics of
+// requests count only those that named no model.
+func WithoutRecords() Option { return func(o *options) { o.unrecorded = true } }
 
 // WithVersion names the version that the root route tells.
 func WithVersion(v string) Option { return func(o *options) { o.version = v } }

@@ -13,6 +13,8 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
 	httpapi "github.com/understudyhq/understudy/http"
+	"github.com/understudyhq/understudy/http/capture"
+	"github.com/understudyhq/understudy/http/metrics"
 )
 
 // startTimeout bounds how long New waits for the engine, which opens no connection and
@@ -33,6 +35,10 @@ type Gateway struct {
 	listings *listings
 
 	configError atomic.Pointer[ConfigError] // never nil
+	metrics     *metrics.Metrics            // nil = nothing is counted
+	unregister  func()
+	captures    *capture.Store
+	applied     atomic.Pointer[applied]
 
 	mu  sync.Mutex // guards cfg, and one Apply or Shutdown at a time
 	cfg *config.Config
@@ -52,14 +58,23 @@ func New(cfg *config.Config, opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.observe(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	g.engine, err = actors.Start(ctx, actors.Options{Logger: o.logger, Host: o.system}, built.plan(cfg))
+	plan := built.plan(cfg)
+	g.engine, err = actors.Start(ctx, actors.Options{Logger: o.logger, Host: o.system}, plan)
 	if err != nil {
+		g.unregister()
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
 	g.builder.adopt(built)
-	g.server = httpapi.New(httpapi.Options{Pool: g.engine, Logger: o.logger, Live: cfg.Live, Version: o.version})
+	g.took(plan)
+	g.server = httpapi.New(g.serverOptions())
+	if g.metrics != nil {
+		g.metrics.Watch(g.state)
+	}
 	g.listings = newListings(g.engine, o.logger)
 	g.listings.watch(built.unlisted())
 	return g, nil
@@ -126,10 +141,13 @@ func (g *Gateway) apply(cfg *config.Config) ([]config.Change, error) {
 	changes := g.builder.withoutOwnTokens(config.Diff(g.cfg, cfg), built)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := g.engine.Apply(ctx, built.plan(cfg)); err != nil {
+	plan := built.plan(cfg)
+	if err := g.engine.Apply(ctx, plan); err != nil {
 		return nil, ours(err)
 	}
 	g.builder.adopt(built)
+	g.took(plan)
+	g.captures.Apply(cfg.Logging)
 	g.server.Apply(cfg.Live)
 	g.listings.watch(built.unlisted())
 	return g.adopt(&running, changes)
@@ -203,7 +221,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		g.server.Wait(ending)
 	}
 	g.listings.stop()
+	g.unregister()
 	err := g.engine.Stop(ending)
+	g.captures.Close()
 	g.builder.close()
 	if open > 0 {
 		err = errors.Join(fmt.Errorf("%d requests were cut off", open), err)
