@@ -37,10 +37,17 @@ func (g *gate) leave(in *inbound) {
 	}
 }
 
+// count returns how many requests are open, without those that only look at the server.
 func (g *gate) count() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.open)
+	n := 0
+	for in := range g.open {
+		if !in.route.always {
+			n++
+		}
+	}
+	return n
 }
 
 func (g *gate) drain() {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/understudyhq/understudy"
 	"github.com/understudyhq/understudy/config"
@@ -56,6 +57,7 @@ type service struct {
 	asked    bool            // a signal asked for a reload that has not come yet
 	level    *slog.LevelVar
 	logger   *slog.Logger
+	tracers  *sdktrace.TracerProvider // nil = no spans are made
 	gateway  *understudy.Gateway
 	listener net.Listener
 	server   *http.Server
@@ -71,7 +73,15 @@ func newService(file string) (*service, error) {
 	cfg := loaded.Config
 	s := &service{source: source, file: name, cfg: cfg, level: new(slog.LevelVar)}
 	s.logger = newLogger(cfg.Logging, s.level)
-	if s.gateway, err = understudy.New(cfg, understudy.WithLogger(s.logger), understudy.WithVersion(version)); err != nil {
+	options := []understudy.Option{understudy.WithLogger(s.logger), understudy.WithVersion(version)}
+	if s.tracers, err = newTracers(context.Background(), os.Getenv, s.logger); err != nil {
+		return nil, err
+	}
+	if s.tracers != nil {
+		options = append(options, understudy.WithTracerProvider(s.tracers))
+	}
+	if s.gateway, err = understudy.New(cfg, options...); err != nil {
+		s.endTracers()
 		return nil, err
 	}
 	s.tell(loaded)
@@ -172,6 +182,7 @@ func (s *service) tell(loaded *config.Loaded) {
 
 // run serves until a signal, the listener or the engine ends it.
 func (s *service) run(c *cobra.Command, signals <-chan os.Signal) error {
+	defer s.endTracers()
 	s.greet(c)
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.listener) }()

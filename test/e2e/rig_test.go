@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,7 @@ type rig struct {
 	url      string // URL of the gateway
 	client   *http.Client
 	facts    *facts
+	watch    *watch
 	setup    setup
 }
 
@@ -67,7 +69,7 @@ type rig struct {
 func start(t *testing.T, s setup) *rig {
 	t.Helper()
 	s = s.withDefaults()
-	r := &rig{t: t, upstream: fake.New(s.script), facts: newFacts(t), setup: s}
+	r := &rig{t: t, upstream: fake.New(s.script), facts: newFacts(t), watch: newWatch(t), setup: s}
 	handler := http.Handler(r.upstream)
 	if s.around != nil {
 		handler = s.around(handler)
@@ -80,7 +82,7 @@ func start(t *testing.T, s setup) *rig {
 		t.Cleanup(server.Close)
 		r.base = server.URL
 	}
-	options := append([]understudy.Option{understudy.WithLogger(logger(t))}, s.options...)
+	options := slices.Concat([]understudy.Option{understudy.WithLogger(logger(t))}, r.watch.options(), s.options)
 	gateway, err := understudy.New(r.config(), options...)
 	require.NoError(t, err)
 	r.gateway = gateway
@@ -138,9 +140,11 @@ func (r *rig) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	r.watch.gather()
 	if err := r.gateway.Shutdown(ctx); err != nil {
 		r.t.Errorf("shutdown: %v", err)
 	}
+	r.watch.inspect()
 	for _, request := range r.upstream.Requests() {
 		if strings.Contains(fmt.Sprint(request.Header, request.Path, request.RawQuery), clientMark) || bytes.Contains(request.Body, []byte(clientMark)) {
 			r.t.Errorf("a client key reached the upstream: %s %s?%s %v", request.Method, request.Path, request.RawQuery, request.Header)
@@ -154,6 +158,7 @@ func (r *rig) config() *config.Config {
 	c.Routing.Strategy = config.FillFirst
 	c.Retry.Rounds, c.Retry.MaxWait = 0, 0 // tests of patience set them; all others want to see at once
 	c.APIKeys = []config.APIKey{{Key: clientKey, Name: "one"}}
+	c.Logging.Requests, c.Logging.Dir = "all", r.watch.folder
 	for _, kind := range r.setup.kinds {
 		p := config.Provider{
 			Name: kind, Kind: kind, BaseURL: r.base + versionPath(kind),

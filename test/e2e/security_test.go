@@ -91,7 +91,7 @@ func TestHeaders_WhatMayPassToTheUpstream(t *testing.T) {
 
 func TestHeaders_NothingIsInventedForTheUpstream(t *testing.T) {
 	t.Parallel()
-	r := start(t, setup{})
+	r := start(t, setup{options: []understudy.Option{understudy.WithTracerProvider(nil)}})
 	req := r.request(http.MethodPost, "/v1/chat/completions", dialects()[0].question1)
 	req.Header.Set("User-Agent", "")
 	require.Equal(t, http.StatusOK, r.send(req).status)
