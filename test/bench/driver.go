@@ -72,7 +72,7 @@ func (c *connection) match(body io.Reader, want []byte) error {
 		n, err := body.Read(c.compare)
 		if !bytes.HasPrefix(want[read:], c.compare[:n]) {
 			same := 0
-			for same < n && read+same < len(want) && c.compare[same] == want[read+same] {
+			for same < min(n, len(want)-read) && c.compare[same] == want[read+same] {
 				same++
 			}
 			return fmt.Errorf("answer differs after %d bytes: %.200q", read+same, c.compare[same:n])

@@ -54,6 +54,7 @@ type settings struct {
 func benches() map[string]func(context.Context, settings, *report) error {
 	return map[string]func(context.Context, settings, *report) error{
 		"proxy":    benchProxy,
+		"observe":  benchObserve,
 		"engine":   benchEngine,
 		"sessions": benchSessions,
 		"streams":  benchStreams,
@@ -105,14 +106,14 @@ func parse(args []string) (settings, []string, error) {
 	var loads string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|engine|sessions|streams|sigterm|files|changes|supervision|all] …\n"+
+		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|observe|engine|sessions|streams|sigterm|files|changes|supervision|all] …\n"+
 			"Without a name: all, which is proxy, engine and sessions.")
 		flags.PrintDefaults()
 	}
-	flags.IntVar(&s.rounds, "rounds", 7, "rounds of proxy and engine; medians are reported")
-	flags.IntVar(&s.requests, "requests", 5000, "proxy: requests of the smallest load per round; the larger loads take a fraction")
-	flags.IntVar(&s.connections, "connections", 16, "proxy: keep-alive connections")
-	flags.StringVar(&loads, "loads", "", "proxy: comma-separated names of loads; supervision: of troubles (default all)")
+	flags.IntVar(&s.rounds, "rounds", 7, "rounds of proxy, observe and engine; medians are reported")
+	flags.IntVar(&s.requests, "requests", 5000, "proxy and observe: requests of the smallest load per round; the larger loads take a fraction")
+	flags.IntVar(&s.connections, "connections", 16, "proxy and observe: keep-alive connections")
+	flags.StringVar(&loads, "loads", "", "proxy and observe: comma-separated names of loads; supervision: of troubles (default all)")
 	flags.DurationVar(&s.chunkPause, "chunk-pause", 0, "proxy: how long the upstream waits between two chunks of a stream")
 	flags.StringVar(&s.profile, "profile", "", "proxy, streams and supervision: write profiles of the gateway to this folder")
 	flags.IntVar(&s.operations, "operations", 20000, "engine: leases per round")

@@ -15,6 +15,7 @@ import (
 type report struct {
 	Machine  machine      `json:"machine"`
 	Proxy    []proxyRow   `json:"proxy,omitempty"`
+	Observe  []observeRow `json:"observe,omitempty"`
 	Engine   []engineRow  `json:"engine,omitempty"`
 	Sessions *sessionsRow `json:"sessions,omitempty"`
 	Streams  *streamsRow  `json:"streams,omitempty"`
@@ -28,6 +29,7 @@ type report struct {
 // add takes over what part has.
 func (r *report) add(part report) {
 	r.Proxy = append(r.Proxy, part.Proxy...)
+	r.Observe = append(r.Observe, part.Observe...)
 	r.Engine = append(r.Engine, part.Engine...)
 	r.Supervision = append(r.Supervision, part.Supervision...)
 	if part.Sessions != nil {
@@ -51,6 +53,7 @@ func (r *report) add(part report) {
 func (r report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	printProxy(table, r.Proxy)
+	printObserve(table, r.Observe)
 	printEngine(table, r.Engine)
 	printSupervision(table, r.Supervision)
 	if s := r.Sessions; s != nil {
@@ -90,6 +93,18 @@ func printProxy(table io.Writer, rows []proxyRow) {
 	for _, row := range rows {
 		printRelayed(table, row.Load, roleProxy, row.Proxy, "1")
 		printRelayed(table, "", roleGateway, row.Gateway, row.CPURatio.text(2))
+	}
+}
+
+func printObserve(table io.Writer, rows []observeRow) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintln(table, "\nPer request through the gateway, without and with access log, metrics and records")
+	fmt.Fprintln(table, "load\tgateway\tCPU µs\tratio of CPU\trequests/s\tallocations\tbytes allocated\t")
+	for _, row := range rows {
+		printRelayed(table, row.Load, "quiet", row.Quiet, "1")
+		printRelayed(table, "", "observed", row.Observed, row.CPURatio.text(3))
 	}
 }
 

@@ -52,6 +52,7 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	file := flags.String("file", "", "configuration file of the watching gateway")
 	troubled := flags.String("troubled", "", "base URL of the upstream of the one in trouble")
 	trouble := flags.String("trouble", "", "what the troublemaker asks for")
+	quiet := flags.Bool("quiet", false, "the gateway has no access log, no metrics and no records")
 	script := upstreamScript{}
 	flags.IntVar(&script.chunks, "chunks", 200, "chunks of a stream")
 	flags.DurationVar(&script.pause, "pause", 0, "wait between two chunks")
@@ -67,7 +68,7 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	case roleProxy:
 		r, err = proxyRole(*upstream)
 	case roleGateway:
-		r, err = gatewayRole(*upstream, *credentials)
+		r, err = gatewayRole(*upstream, *credentials, *quiet)
 	case roleWatching:
 		r, err = watchingGateway(ctx, *file)
 	case roleTroubled:
@@ -140,9 +141,14 @@ func proxyRole(upstream string) (role, error) {
 	})}, nil
 }
 
-// gatewayRole is the gateway with everything on: client key, session affinity, access log.
-func gatewayRole(upstream string, credentials int) (role, error) {
-	gateway, err := understudy.New(gatewayConfig(upstream, credentials), understudy.WithLogger(discardingLogger()))
+// gatewayRole is the gateway with everything on: client key, session affinity, access log,
+// metrics and records. A quiet one does the same work and tells nobody.
+func gatewayRole(upstream string, credentials int, quiet bool) (role, error) {
+	options := []understudy.Option{understudy.WithLogger(discardingLogger())}
+	if quiet {
+		options = []understudy.Option{understudy.WithoutMetrics(), understudy.WithoutRecords()}
+	}
+	gateway, err := understudy.New(gatewayConfig(upstream, credentials), options...)
 	if err != nil {
 		return role{}, err
 	}
