@@ -13,9 +13,11 @@
 //	relay.go     a whole answer: bytes in = bytes out
 //	stream.go    a streamed answer; watchdog.go ends one that hangs
 //	sink.go      the client's side of a stream: knows whether a byte has left
+//	record.go    what is told of the request when it is over
 //
 // Its parts: payload holds bodies in memory, tap understands the streams that pass by, and
-// fault is the only place where errors become bodies.
+// fault is the only place where errors become bodies. tracing and capture look on; they are nil
+// where nobody wants to know.
 //
 // # Promises
 //

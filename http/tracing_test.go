@@ -31,7 +31,7 @@ func spansOf(e *tracetest.InMemoryExporter, key string) []string {
 		line := s.Name
 		for _, a := range s.Attributes {
 			if string(a.Key) == key {
-				line += ": " + a.Value.Emit()
+				line += ": " + a.Value.String()
 			}
 		}
 		list = append(list, line)

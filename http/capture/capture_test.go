@@ -315,15 +315,15 @@ func TestTee_IsAsGoodAsWhatItWraps(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	e := s.Begin(post("/"))
 	w := e.Writer(recorder)
-	w.WriteHeader(418)
+	w.WriteHeader(http.StatusTeapot)
 	_, err := w.Write([]byte("x"))
 	require.NoError(t, err)
 	require.NoError(t, http.NewResponseController(w).Flush())
 	w.(http.Flusher).Flush()
 	require.True(t, recorder.Flushed)
-	require.Equal(t, 418, recorder.Code)
+	require.Equal(t, http.StatusTeapot, recorder.Code)
 	require.Equal(t, "x", recorder.Body.String())
-	e.End(Report{ID: "id", At: start, Status: 418})
+	e.End(Report{ID: "id", At: start, Status: http.StatusTeapot})
 }
 
 func TestStore_FilesAreTheOwnersAlone(t *testing.T) {

@@ -227,7 +227,7 @@ func TestMetrics_TwoGatewaysInOneProcess(t *testing.T) {
 	for _, m := range []*Metrics{one, two} {
 		unregister, err := m.Register(prometheus.WrapRegistererWith(prometheus.Labels{"gateway": fmt.Sprintf("%p", m)}, host))
 		require.NoError(t, err)
-		defer unregister()
+		t.Cleanup(unregister)
 		m.Configured(configured("a", "b"))
 		m.Served(served("gpt"))
 	}
