@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/actors"
-	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -174,12 +173,13 @@ func TestMetrics_ARemovedCredentialTakesItsNumbersAlong(t *testing.T) {
 func TestMetrics_ShowsTheState(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	resting := cooldown.State{Since: now, Until: now.Add(time.Minute), Kind: providers.RateLimited}
+	resting := actors.ModelView{Name: "m"}
+	resting.State.Until, resting.State.Kind = now.Add(time.Minute), providers.RateLimited
 	state := State{
 		Engine: actors.Snapshot{
 			At: now, Sessions: 3, Attempts: 10, Overdue: 1, Failures: 2,
 			Credentials: []actors.CredentialView{
-				{ID: "a", Provider: "up", Status: "active", Models: []actors.ModelView{{Name: "m", State: resting}, {Name: "n"}}, Rests: map[providers.Kind]uint64{providers.RateLimited: 4}, Usage: providers.Usage{InputTokens: 100, CachedTokens: 25}, Windows: []providers.Quota{
+				{ID: "a", Provider: "up", Status: "active", Models: []actors.ModelView{resting, {Name: "n"}}, Rests: map[providers.Kind]uint64{providers.RateLimited: 4}, Usage: providers.Usage{InputTokens: 100, CachedTokens: 25}, Windows: []providers.Quota{
 					{Name: "requests", Limit: 10, Remaining: 4, Utilization: 0.6, ResetAt: now.Add(time.Hour)},
 					{Name: "tokens", Remaining: 0, Utilization: -1},
 					{Name: "unified", Remaining: -1, Utilization: -1, Status: "allowed"},
