@@ -134,10 +134,10 @@ func isFormatHeader(name string) bool {
 
 // foreignRefusal is what a client is told of an error in another format.
 func (a *attempt) foreignRefusal(o providers.Outcome, status int, body []byte) *fault.Error {
-	f := translate.Failure(a.format, status, body)
+	f := translate.Failure(a.format, a.in.format, status, body)
 	return &fault.Error{
 		Status:     cmp.Or(status, f.Status, http.StatusBadGateway),
-		Code:       cmp.Or(f.Code, f.Type, "upstream_error"),
+		Code:       f.Code,
 		Message:    cmp.Or(f.Message, http.StatusText(status), "The upstream failed."),
 		Param:      f.Param,
 		RetryAfter: max(f.RetryAfter, o.RetryAfter),

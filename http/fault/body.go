@@ -3,7 +3,6 @@ package fault
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/understudyhq/understudy/http/tap"
@@ -11,7 +10,8 @@ import (
 	"github.com/understudyhq/understudy/providers"
 )
 
-// The bodies of the formats' errors. The code is the gateway's own word in all of them.
+// The bodies of the formats' errors. The code is the same in all of them, and the gateway's
+// own word unless an upstream has failed.
 type (
 	openAIBody struct {
 		Error openAIError `json:"error"`
@@ -19,7 +19,7 @@ type (
 	openAIError struct {
 		Message string  `json:"message"`
 		Type    string  `json:"type"`
-		Code    string  `json:"code"`
+		Code    *string `json:"code"`
 		Param   *string `json:"param"`
 		*Cooldown
 	}
@@ -31,7 +31,7 @@ type (
 	anthropicError struct {
 		Type    string   `json:"type"`
 		Message string   `json:"message"`
-		Code    string   `json:"code"`
+		Code    string   `json:"code,omitempty"`
 		Details *details `json:"details,omitempty"`
 		*Cooldown
 	}
@@ -45,7 +45,7 @@ type (
 		Code    int            `json:"code"`
 		Message string         `json:"message"`
 		Status  string         `json:"status"`
-		Details []geminiDetail `json:"details"`
+		Details []geminiDetail `json:"details,omitempty"`
 		*Cooldown
 	}
 	geminiDetail struct {
@@ -77,17 +77,26 @@ func Body(f providers.Format, e *Error, requestID string) []byte {
 }
 
 func newOpenAIError(e *Error) openAIError {
-	body := openAIError{Message: e.Message, Type: openAIType(e.Status), Code: e.Code, Cooldown: e.Cooldown}
-	if e.Param != "" {
-		body.Param = &e.Param
+	return openAIError{
+		Message: e.Message, Type: openAIType(e.Status), Code: orNull(openAICode(e)), Param: orNull(e.Param), Cooldown: e.Cooldown,
 	}
-	return body
+}
+
+// orNull is s, or JSON's null for "".
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func newGeminiError(e *Error) geminiError {
-	details := []geminiDetail{{
-		Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: e.Code, Domain: "understudy",
-	}}
+	var details []geminiDetail
+	if e.Code != "" {
+		details = append(details, geminiDetail{
+			Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: e.Code, Domain: "understudy",
+		})
+	}
 	if e.RetryAfter > 0 {
 		details = append(details, geminiDetail{
 			Type:       "type.googleapis.com/google.rpc.RetryInfo",
@@ -96,65 +105,6 @@ func newGeminiError(e *Error) geminiError {
 	}
 	return geminiError{
 		Code: e.Status, Message: e.Message, Status: geminiStatus(e.Status), Details: details, Cooldown: e.Cooldown,
-	}
-}
-
-func openAIType(status int) string {
-	switch {
-	case status == http.StatusUnauthorized:
-		return "authentication_error"
-	case status == http.StatusTooManyRequests:
-		return "rate_limit_error"
-	case status >= http.StatusInternalServerError:
-		return "server_error"
-	default:
-		return "invalid_request_error"
-	}
-}
-
-func anthropicType(e *Error) string {
-	switch e.Status {
-	case http.StatusUnauthorized:
-		return "authentication_error"
-	case http.StatusNotFound:
-		return "not_found_error"
-	case http.StatusRequestEntityTooLarge:
-		return "request_too_large"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error"
-	case http.StatusGatewayTimeout:
-		return "timeout_error"
-	case http.StatusServiceUnavailable:
-		if e.Final {
-			return "api_error" // not a matter of load
-		}
-		return "overloaded_error"
-	default:
-		if e.Status >= http.StatusInternalServerError {
-			return "api_error"
-		}
-		return "invalid_request_error"
-	}
-}
-
-func geminiStatus(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return "UNAUTHENTICATED"
-	case http.StatusNotFound:
-		return "NOT_FOUND"
-	case http.StatusTooManyRequests:
-		return "RESOURCE_EXHAUSTED"
-	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return "UNIMPLEMENTED"
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
-		return "UNAVAILABLE"
-	case http.StatusGatewayTimeout:
-		return "DEADLINE_EXCEEDED"
-	case http.StatusInternalServerError:
-		return "INTERNAL"
-	default:
-		return "INVALID_ARGUMENT"
 	}
 }
 
@@ -205,14 +155,14 @@ func Event(f providers.Format, e *Error, requestID string, seen tap.Progress) []
 	case providers.OpenAIResponses:
 		if seen.ResponseID == "" {
 			return sse.Append(nil, "error", Encode(responsesErrorEvent{
-				Type: "error", Code: e.Code, Message: e.Message, SequenceNumber: seen.Sequence,
+				Type: "error", Code: responsesCode(e), Message: e.Message, SequenceNumber: seen.Sequence,
 			}))
 		}
 		return sse.Append(nil, "response.failed", Encode(failedResponse{
 			Type: "response.failed", SequenceNumber: seen.Sequence,
 			Response: responseObject{
 				ID: seen.ResponseID, Object: "response", Status: "failed",
-				Error:  responseError{Code: e.Code, Message: e.Message},
+				Error:  responseError{Code: responsesCode(e), Message: e.Message},
 				Output: []struct{}{},
 			},
 		}))

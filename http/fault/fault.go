@@ -49,8 +49,10 @@ var ErrClientGone = errors.New("client went away")
 // Error is a condition that the gateway itself tells a client. Its texts are shown to
 // clients: they hold no secret and nothing about the inside of the operator's network.
 type Error struct {
-	Status  int    // of HTTP
-	Code    string // the gateway's own word for the condition
+	Status int // of HTTP; it decides the word that each format has for this kind of error
+	// Code is the gateway's own word for the condition, or that of an upstream of another
+	// format for its error; empty = that upstream has told none.
+	Code    string
 	Message string // one or two sentences
 	// Param is the request's field at fault, for the formats that tell it; empty = none.
 	Param string
@@ -67,10 +69,14 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	text := e.Message
 	if e.Cause != nil {
-		return e.Code + ": " + e.Cause.Error()
+		text = e.Cause.Error()
 	}
-	return e.Code + ": " + e.Message
+	if e.Code == "" {
+		return text
+	}
+	return e.Code + ": " + text
 }
 
 func (e *Error) Unwrap() error { return e.Cause }

@@ -146,9 +146,3 @@ func Message(err error) (message, param string) {
 		return "The request cannot be translated.", ""
 	}
 }
-
-// Failure reads an upstream's error: the body of an answer with a status, or the data of an
-// event in a stream (status 0).
-func Failure(f providers.Format, status int, body []byte) *llm.Failure {
-	return codec(f).DecodeError(status, body)
-}

@@ -186,7 +186,7 @@ func (s scenario) play(t *testing.T, in, out providers.Format) []byte {
 		text.WriteString("lost: " + l.Path + ": " + l.Reason + "\n")
 	}
 	if refused, ok := s.refused[out]; ok {
-		f := translate.Failure(out, 429, []byte(refused))
+		f := translate.Failure(out, in, 429, []byte(refused))
 		section("upstream refuses", []byte(refused))
 		told, err := json.Marshal(f)
 		require.NoError(t, err)
