@@ -78,7 +78,7 @@ func Body(f providers.Format, e *Error, requestID string) []byte {
 
 func newOpenAIError(e *Error) openAIError {
 	return openAIError{
-		Message: e.Message, Type: openAIType(e.Status), Code: orNull(openAICode(e)), Param: orNull(e.Param), Cooldown: e.Cooldown,
+		Message: e.Message, Type: openAIType(e), Code: orNull(openAICode(e)), Param: orNull(e.Param), Cooldown: e.Cooldown,
 	}
 }
 

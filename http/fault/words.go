@@ -5,17 +5,22 @@ import "net/http"
 // statusOverloaded is Anthropic's own: the upstream as a whole is overloaded.
 const statusOverloaded = 529
 
+// codeOverloaded is OpenAI's for the same.
+const codeOverloaded = "server_is_overloaded"
+
 // The words of the formats for an error's kind go by its status, which may come from an
 // upstream of another format: each vendor's SDK is to find a word that it knows.
 
-func openAIType(status int) string {
-	switch {
+func openAIType(e *Error) string {
+	switch status := e.Status; {
 	case status == http.StatusUnauthorized:
 		return "authentication_error"
 	case status == http.StatusPaymentRequired:
 		return "insufficient_quota"
 	case status == http.StatusTooManyRequests:
 		return "rate_limit_error"
+	case openAICode(e) == codeOverloaded:
+		return "service_unavailable_error"
 	case status >= http.StatusInternalServerError:
 		return "server_error"
 	default:
@@ -34,7 +39,7 @@ func openAICode(e *Error) string {
 	case e.Status == http.StatusTooManyRequests:
 		return "rate_limit_exceeded"
 	case e.Status == http.StatusServiceUnavailable, e.Status == statusOverloaded:
-		return "server_is_overloaded"
+		return codeOverloaded
 	default:
 		return ""
 	}

@@ -32,10 +32,10 @@ func TestBody_NamesEveryStatusAsItsFormatDoes(t *testing.T) {
 		500: {"server_error", "", "api_error", "INTERNAL"},
 		501: {"server_error", "", "api_error", "UNIMPLEMENTED"},
 		502: {"server_error", "", "api_error", "UNAVAILABLE"},
-		503: {"server_error", "server_is_overloaded", "overloaded_error", "UNAVAILABLE"},
+		503: {"service_unavailable_error", "server_is_overloaded", "overloaded_error", "UNAVAILABLE"},
 		504: {"server_error", "", "timeout_error", "DEADLINE_EXCEEDED"},
 		520: {"server_error", "", "api_error", "INTERNAL"},
-		529: {"server_error", "server_is_overloaded", "overloaded_error", "UNAVAILABLE"},
+		529: {"service_unavailable_error", "server_is_overloaded", "overloaded_error", "UNAVAILABLE"},
 	}
 	for status, want := range tests {
 		e := &fault.Error{Status: status, Message: "m"}

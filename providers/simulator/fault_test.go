@@ -60,7 +60,7 @@ func TestUpstream_FailsInTheShapeOfTheFormat(t *testing.T) {
 	tests := map[int][4]string{ // by dialog: what the error is called
 		400: {"invalid_request_error", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
 		401: {"invalid_api_key", "invalid_api_key", "authentication_error", "UNAUTHENTICATED"},
-		402: {"insufficient_quota", "insufficient_quota", "billing_error", "INVALID_ARGUMENT"},
+		402: {"insufficient_quota", "insufficient_quota", "billing_error", "FAILED_PRECONDITION"},
 		403: {"invalid_request_error", "invalid_request_error", "permission_error", "PERMISSION_DENIED"},
 		429: {"rate_limit_exceeded", "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"},
 		500: {"server_error", "server_error", "api_error", "INTERNAL"},

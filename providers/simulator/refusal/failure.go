@@ -114,6 +114,7 @@ func anthropicType(status int) string {
 func geminiStatus(status int) string {
 	known := map[int]string{
 		http.StatusUnauthorized:        "UNAUTHENTICATED",
+		http.StatusPaymentRequired:     "FAILED_PRECONDITION",
 		http.StatusForbidden:           "PERMISSION_DENIED",
 		http.StatusNotFound:            "NOT_FOUND",
 		http.StatusConflict:            "ABORTED",
