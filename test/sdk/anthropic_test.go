@@ -2,6 +2,7 @@ package sdk_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
 )
 
 // maxTokens is more than any answer here has.
@@ -31,7 +33,11 @@ func anthropicRefusal(err error) (refusal, bool) {
 	if !errors.As(err, &e) {
 		return refusal{}, false
 	}
-	return refusal{status: e.StatusCode, kind: string(e.Type())}, true
+	var body struct{ Error struct{ Message string } }
+	if json.Unmarshal([]byte(e.RawJSON()), &body) != nil {
+		return refusal{}, false
+	}
+	return refusal{status: e.StatusCode, kind: string(e.Type()), message: body.Error.Message}, true
 }
 
 func messageParams(model string, turns []string) anthropic.MessageNewParams {
@@ -95,7 +101,7 @@ func messageAnswer(m *anthropic.Message) answer {
 
 func TestAnthropic_StreamsAWholeMessage(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Anthropic, setup{}, func(t *testing.T, g *gateway) {
 		params := messageParams(claudeModel, []string{"echo: all the world is a stage"})
 		sdk := g.anthropic()
 		plain, err := sdk.Messages.New(t.Context(), params)
@@ -118,7 +124,7 @@ func TestAnthropic_CallsAToolAndReadsItsResult(t *testing.T) {
 		},
 		"streamed": accumulateMessage,
 	}
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Anthropic, setup{}, func(t *testing.T, g *gateway) {
 		for name, complete := range modes {
 			params := messageParams(claudeModel, []string{"call get_weather"})
 			params.Tools = []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{
@@ -145,8 +151,9 @@ func TestAnthropic_CallsAToolAndReadsItsResult(t *testing.T) {
 
 func TestAnthropic_CountsTokens(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
-		sdk := g.anthropic()
+	onEveryUpstream(t, providers.Anthropic, setup{}, func(t *testing.T, g *gateway) {
+		var header http.Header
+		sdk := g.observed(func(r *http.Response) { header = r.Header }).anthropic()
 		params := messageParams(claudeModel, []string{"all the world is a stage"})
 		message, err := sdk.Messages.New(t.Context(), params)
 		require.NoError(t, err)
@@ -155,13 +162,13 @@ func TestAnthropic_CountsTokens(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Positive(t, counted.InputTokens)
-		require.Equal(t, messageAnswer(message).input, counted.InputTokens)
+		requireCount(t, g, header, messageAnswer(message).input, counted.InputTokens)
 	})
 }
 
 func TestAnthropic_ListsModelsPageByPage(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Anthropic, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.anthropic()
 		var ids []string
 		models := sdk.Models.ListAutoPaging(t.Context(), anthropic.ModelListParams{Limit: anthropic.Int(2)})
@@ -179,6 +186,7 @@ func TestAnthropic_ListsModelsPageByPage(t *testing.T) {
 		_, err = sdk.Models.Get(t.Context(), "unknown", anthropic.ModelGetParams{})
 		refused, typed := anthropicRefusal(err)
 		require.True(t, typed)
+		refused.message = ""
 		require.Equal(t, refusal{status: 404, kind: "not_found_error"}, refused)
 	})
 }
@@ -245,7 +253,8 @@ func TestAnthropic_BetaQueryAndHeadersReachTheUpstream(t *testing.T) {
 	t.Parallel()
 	seen := make(chan *http.Request, 1)
 	watched := upstream{providers: func(t *testing.T, faults [][]config.Fault) []config.Provider {
-		return overHTTPSeenBy(t, faults, func(r *http.Request) { seen <- r.Clone(context.Background()) })
+		vendor := []config.Provider{{Name: "anthropic", Kind: config.KindAnthropic}}
+		return overHTTP(t, vendor, faults, func(r *http.Request) { seen <- r.Clone(context.Background()) })
 	}}
 	g := startGateway(t, watched, setup{})
 	_, err := sayBetaMessage(t.Context(), g.client, claudeModel, "echo: all the world")

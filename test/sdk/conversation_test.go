@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
 )
 
 // TestConversation_StaysWhereItsPromptIsCached: every credential has a prompt cache of its
@@ -32,7 +33,7 @@ func TestConversation_StaysWhereItsPromptIsCached(t *testing.T) {
 func TestConversation_WandersWithoutAffinity(t *testing.T) {
 	t.Parallel()
 	wander := setup{change: func(c *config.Config) { c.Routing.SessionAffinity = false }}
-	onEveryUpstream(t, wander, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Anthropic, wander, func(t *testing.T, g *gateway) {
 		turns := []string{"all the world is a stage"}
 		for range 3 {
 			reply, err := sayMessage(t.Context(), g.client, claudeModel, turns...)

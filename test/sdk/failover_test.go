@@ -58,13 +58,18 @@ func TestFailover_IsUnseenBySDKs(t *testing.T) {
 func TestFailover_ReachesBehindWhatSaysNothingYet(t *testing.T) {
 	t.Parallel()
 	s := setup{faults: [][]config.Fault{{{CutAfter: 1}}, {{CutAfter: 1}}}, change: fillFirst}
-	some := slices.DeleteFunc(ways(), func(w way) bool { return w.stream && !w.opens })
-	inEveryWay(t, some, s, func(t *testing.T, g *gateway, w way) {
-		reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
-		require.NoError(t, err)
-		require.Equal(t, "all the world", reply.text)
-		require.Equal(t, []providers.Kind{providers.Transient, providers.Transient, providers.Success}, g.outcomes(t, 3))
-	})
+	for _, w := range ways() {
+		t.Run(string(w.sdk)+" "+w.method, func(t *testing.T) {
+			t.Parallel()
+			some := slices.DeleteFunc(upstreams(w.format), func(u upstream) bool { return w.stream && !u.opens() })
+			onSome(t, some, s, func(t *testing.T, g *gateway) {
+				reply, err := w.say(t.Context(), g.client, w.model, "echo: all the world")
+				require.NoError(t, err)
+				require.Equal(t, "all the world", reply.text)
+				require.Equal(t, []providers.Kind{providers.Transient, providers.Transient, providers.Success}, g.outcomes(t, 3))
+			})
+		})
+	}
 }
 
 func TestFailover_NeverPassesACutStreamOffAsWhole(t *testing.T) {

@@ -52,11 +52,22 @@ type client struct {
 	http *http.Client
 }
 
-// onEveryUpstream runs test against one gateway in front of each upstream, all of them in
-// parallel.
-func onEveryUpstream(t *testing.T, s setup, test func(*testing.T, *gateway)) {
+// onEveryUpstream runs test, whose client speaks format f, against one gateway in front of each
+// upstream, all of them in parallel.
+func onEveryUpstream(t *testing.T, f providers.Format, s setup, test func(*testing.T, *gateway)) {
 	t.Helper()
-	for _, u := range upstreams() {
+	onSome(t, upstreams(f), s, test)
+}
+
+// onEveryRelay is onEveryUpstream for what is not translated.
+func onEveryRelay(t *testing.T, f providers.Format, s setup, test func(*testing.T, *gateway)) {
+	t.Helper()
+	onSome(t, relays(f), s, test)
+}
+
+func onSome(t *testing.T, some []upstream, s setup, test func(*testing.T, *gateway)) {
+	t.Helper()
+	for _, u := range some {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
 			test(t, startGateway(t, u, s))
@@ -145,4 +156,17 @@ func (o observer) RoundTrip(r *http.Request) (*http.Response, error) {
 		o.see(response)
 	}
 	return response, err
+}
+
+// requireCount checks a count of tokens against what the same prompt has cost. An upstream that
+// speaks OpenAI's chat has no way to count: there it is an estimate, and says so.
+func requireCount(t *testing.T, g *gateway, header http.Header, cost, counted int64) {
+	t.Helper()
+	if g.upstream.format != providers.OpenAIChat {
+		require.Equal(t, cost, counted)
+		require.Empty(t, header.Get("X-Understudy-Estimate"))
+		return
+	}
+	require.InDelta(t, cost, counted, 5)
+	require.Equal(t, "tokens", header.Get("X-Understudy-Estimate"))
 }

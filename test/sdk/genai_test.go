@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genai"
+
+	"github.com/understudyhq/understudy/providers"
 )
 
 // genai returns a client. This SDK tries once unless told otherwise.
@@ -32,7 +35,7 @@ func genaiRefusal(err error) (refusal, bool) {
 	if !errors.As(err, &e) {
 		return refusal{}, false
 	}
-	refused := refusal{status: e.Code, kind: e.Status}
+	refused := refusal{status: e.Code, kind: e.Status, message: e.Message}
 	for _, detail := range e.Details {
 		if detail["@type"] == "type.googleapis.com/google.rpc.ErrorInfo" {
 			refused.code, _ = detail["reason"].(string)
@@ -99,7 +102,7 @@ func (a *answer) count(u *genai.GenerateContentResponseUsageMetadata) {
 
 func TestGenAI_StreamsWholeContent(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		const text = "echo: all the world is a stage"
 		plain, err := sayContent(t.Context(), g.client, geminiModel, text)
 		require.NoError(t, err)
@@ -117,7 +120,7 @@ func TestGenAI_CallsAFunctionAndReadsItsResponse(t *testing.T) {
 	settings := &genai.GenerateContentConfig{Tools: []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{
 		Name: "get_weather", ParametersJsonSchema: weatherSchema(),
 	}}}}}
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.mustGenAI(t)
 		chat, err := sdk.Chats.Create(t.Context(), geminiModel, settings, nil)
 		require.NoError(t, err)
@@ -147,7 +150,7 @@ func TestGenAI_StreamsAFunctionCall(t *testing.T) {
 	settings := &genai.GenerateContentConfig{Tools: []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{
 		Name: "get_weather", ParametersJsonSchema: weatherSchema(),
 	}}}}}
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.mustGenAI(t)
 		var calls []*genai.FunctionCall
 		for chunk, err := range sdk.Models.GenerateContentStream(t.Context(), geminiModel, genai.Text("call get_weather"), settings) {
@@ -161,19 +164,21 @@ func TestGenAI_StreamsAFunctionCall(t *testing.T) {
 
 func TestGenAI_CountsTokens(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		const text = "all the world is a stage"
 		said, err := sayContent(t.Context(), g.client, geminiModel, text)
 		require.NoError(t, err)
-		counted, err := g.mustGenAI(t).Models.CountTokens(t.Context(), geminiModel, genai.Text(text), nil)
+		var header http.Header
+		sdk := g.observed(func(r *http.Response) { header = r.Header }).mustGenAI(t)
+		counted, err := sdk.Models.CountTokens(t.Context(), geminiModel, genai.Text(text), nil)
 		require.NoError(t, err)
-		require.EqualValues(t, said.input, counted.TotalTokens)
+		requireCount(t, g, header, said.input, int64(counted.TotalTokens))
 	})
 }
 
 func TestGenAI_EmbedsContents(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryRelay(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		texts := append(genai.Text("all the world"), genai.Text("is a stage")...)
 		embedded, err := g.mustGenAI(t).Models.EmbedContent(t.Context(), "gemini-embedding", texts,
 			&genai.EmbedContentConfig{OutputDimensionality: genai.Ptr[int32](32)})
@@ -186,7 +191,7 @@ func TestGenAI_EmbedsContents(t *testing.T) {
 
 func TestGenAI_ListsModelsPageByPage(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.mustGenAI(t)
 		page, err := sdk.Models.List(t.Context(), &genai.ListModelsConfig{PageSize: 2})
 		require.NoError(t, err)
@@ -207,6 +212,7 @@ func TestGenAI_ListsModelsPageByPage(t *testing.T) {
 		_, err = sdk.Models.Get(t.Context(), "unknown", nil)
 		refused, typed := genaiRefusal(err)
 		require.True(t, typed)
+		refused.message = ""
 		require.Equal(t, refusal{status: 404, kind: "NOT_FOUND", code: "model_not_found"}, refused)
 	})
 }

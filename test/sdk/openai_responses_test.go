@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
 )
 
 func responseParams(model string, turns []string) responses.ResponseNewParams {
@@ -56,7 +57,7 @@ type responseStream struct {
 }
 
 // responseFailedError is the event that ends a stream in failure.
-type responseFailedError struct{ id, code string }
+type responseFailedError struct{ id, code, message string }
 
 func (e *responseFailedError) Error() string {
 	return fmt.Sprintf("response %s failed: %s", e.id, e.code)
@@ -81,7 +82,7 @@ func readResponse(ctx context.Context, c client, params responses.ResponseNewPar
 		case "response.completed":
 			told.completed = &event.Response
 		case "response.failed":
-			return told, &responseFailedError{id: event.Response.ID, code: string(event.Response.Error.Code)}
+			return told, &responseFailedError{id: event.Response.ID, code: string(event.Response.Error.Code), message: event.Response.Error.Message}
 		}
 	}
 	if stream.Err() == nil && told.completed == nil {
@@ -92,7 +93,7 @@ func readResponse(ctx context.Context, c client, params responses.ResponseNewPar
 
 func TestOpenAIResponses_StreamsToResponseCompleted(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIResponses, setup{}, func(t *testing.T, g *gateway) {
 		params := responseParams(openAIModel, []string{"echo: all the world is a stage"})
 		sdk := g.openAI()
 		plain, err := sdk.Responses.New(t.Context(), params)
@@ -115,7 +116,7 @@ func TestOpenAIResponses_StreamsToResponseCompleted(t *testing.T) {
 
 func TestOpenAIResponses_CallsAToolAndReadsItsResult(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIResponses, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.openAI()
 		params := responseParams(openAIModel, []string{"call get_weather"})
 		params.Tools = []responses.ToolUnionParam{responses.ToolParamOfFunction("get_weather", weatherSchema(), true)}
@@ -141,10 +142,11 @@ func TestOpenAIResponses_CallsAToolAndReadsItsResult(t *testing.T) {
 	})
 }
 
-func TestOpenAIResponses_CountsInputTokensAndCompacts(t *testing.T) {
+func TestOpenAIResponses_CountsInputTokens(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
-		sdk := g.openAI()
+	onEveryUpstream(t, providers.OpenAIResponses, setup{}, func(t *testing.T, g *gateway) {
+		var header http.Header
+		sdk := g.observed(func(r *http.Response) { header = r.Header }).openAI()
 		const text = "all the world is a stage"
 		response, err := sdk.Responses.New(t.Context(), responseParams(openAIModel, []string{text}))
 		require.NoError(t, err)
@@ -153,11 +155,17 @@ func TestOpenAIResponses_CountsInputTokensAndCompacts(t *testing.T) {
 			Input: responses.InputTokenCountParamsInputUnion{OfString: openai.String(text)},
 		})
 		require.NoError(t, err)
-		require.Equal(t, response.Usage.InputTokens, counted.InputTokens)
+		requireCount(t, g, header, response.Usage.InputTokens, counted.InputTokens)
+	})
+}
 
+func TestOpenAIResponses_Compacts(t *testing.T) {
+	t.Parallel()
+	onEveryRelay(t, providers.OpenAIResponses, setup{}, func(t *testing.T, g *gateway) {
+		sdk := g.openAI()
 		compacted, err := sdk.Responses.Compact(t.Context(), responses.ResponseCompactParams{
 			Model: openAIModel,
-			Input: responses.ResponseCompactParamsInputUnion{OfString: openai.String(text)},
+			Input: responses.ResponseCompactParamsInputUnion{OfString: openai.String("all the world is a stage")},
 		})
 		require.NoError(t, err)
 		last := compacted.Output[len(compacted.Output)-1]
@@ -171,7 +179,7 @@ func TestOpenAIResponses_CountsInputTokensAndCompacts(t *testing.T) {
 func TestResponses_AreFoundWhereTheyWereMade(t *testing.T) {
 	t.Parallel()
 	wander := setup{change: func(c *config.Config) { c.Routing.SessionAffinity = false }}
-	onEveryUpstream(t, wander, func(t *testing.T, g *gateway) {
+	onEveryRelay(t, providers.OpenAIResponses, wander, func(t *testing.T, g *gateway) {
 		sdk, ctx := g.openAI(), t.Context()
 		for range credentialsPerProvider + 1 {
 			first, err := sdk.Responses.New(ctx, responseParams(openAIModel, []string{"all the world is a stage"}))

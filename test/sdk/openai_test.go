@@ -14,6 +14,8 @@ import (
 	"github.com/openai/openai-go/v3/packages/ssestream"
 	"github.com/openai/openai-go/v3/shared"
 	"github.com/stretchr/testify/require"
+
+	"github.com/understudyhq/understudy/providers"
 )
 
 // openAI returns a client that tries once.
@@ -32,15 +34,17 @@ func openAIRefusal(err error) (refusal, bool) {
 	)
 	switch {
 	case errors.As(err, &whole):
-		return refusal{status: whole.StatusCode, kind: whole.Type, code: whole.Code}, true
+		return refusal{status: whole.StatusCode, kind: whole.Type, code: whole.Code, message: whole.Message}, true
 	case errors.As(err, &inStream):
-		var body struct{ Error struct{ Type, Code string } }
+		var body struct {
+			Error struct{ Type, Code, Message string }
+		}
 		if json.Unmarshal(inStream.Event.Data, &body) != nil {
 			return refusal{}, false
 		}
-		return refusal{kind: body.Error.Type, code: body.Error.Code}, true
+		return refusal{kind: body.Error.Type, code: body.Error.Code, message: body.Error.Message}, true
 	case errors.As(err, &failed):
-		return refusal{code: failed.code}, true
+		return refusal{code: failed.code, message: failed.message}, true
 	default:
 		return refusal{}, false
 	}
@@ -100,10 +104,10 @@ func chatAnswer(c *openai.ChatCompletion) answer {
 
 func TestOpenAI_AnswersUnderEveryNameOfAModel(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.openAI()
 		names := []string{openAIModel, "understudy-large"}
-		for _, provider := range g.upstream.chat {
+		for _, provider := range g.upstream.names {
 			names = append(names, provider+"/"+openAIModel, provider+"/understudy-large")
 		}
 		for _, name := range names {
@@ -117,7 +121,7 @@ func TestOpenAI_AnswersUnderEveryNameOfAModel(t *testing.T) {
 
 func TestOpenAI_StreamsAWholeCompletion(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		params := chatParams(openAIModel, []string{"echo: all the world is a stage"})
 		sdk := g.openAI()
 		plain, err := sdk.Chat.Completions.New(t.Context(), params)
@@ -155,7 +159,7 @@ func TestOpenAI_CallsAToolAndReadsItsResult(t *testing.T) {
 		},
 		"streamed": accumulateChat,
 	}
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		for name, complete := range modes {
 			params := chatParams(openAIModel, []string{"call get_weather"})
 			params.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(weather())}
@@ -189,7 +193,7 @@ func requireWeatherArguments(t *testing.T, arguments string) {
 
 func TestOpenAI_EmbedsAsFloatsAndAsBase64(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryRelay(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.openAI()
 		params := openai.EmbeddingNewParams{
 			Model: embeddingModel, Dimensions: openai.Int(32),
@@ -229,7 +233,7 @@ func decodeVector(t *testing.T, encoded string) []float64 {
 
 func TestOpenAI_ListsModels(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryUpstream(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.openAI()
 		var ids []string
 		models := sdk.Models.ListAutoPaging(t.Context())
@@ -246,13 +250,14 @@ func TestOpenAI_ListsModels(t *testing.T) {
 		_, err = sdk.Models.Get(t.Context(), "unknown")
 		refused, typed := openAIRefusal(err)
 		require.True(t, typed)
+		refused.message = ""
 		require.Equal(t, refusal{status: 404, kind: "invalid_request_error", code: "model_not_found"}, refused)
 	})
 }
 
 func TestOpenAI_CompletesAPrompt(t *testing.T) {
 	t.Parallel()
-	onEveryUpstream(t, setup{}, func(t *testing.T, g *gateway) {
+	onEveryRelay(t, providers.OpenAIChat, setup{}, func(t *testing.T, g *gateway) {
 		sdk := g.openAI()
 		params := openai.CompletionNewParams{
 			Model:  openAIModel,

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/providers"
 	"github.com/understudyhq/understudy/providers/simulator"
 )
 
@@ -24,20 +26,60 @@ const (
 // upstream is what stands behind a gateway.
 type upstream struct {
 	name string
-	// chat lists the providers that speak OpenAI's chat format.
-	chat []string
+	// format is the one that it is spoken to in.
+	format providers.Format
+	// names lists its providers.
+	names []string
 	// providers returns what a gateway needs to reach it. It is gone after the test.
 	providers func(t *testing.T, faults [][]config.Fault) []config.Provider
 }
 
-func upstreams() []upstream {
-	return []upstream{
-		{name: "in process", chat: []string{"simulator"}, providers: inProcess},
-		{name: "over HTTP", chat: []string{"openai", "compatible"}, providers: overHTTP},
+// relays are the upstreams that speak a client's format.
+func relays(f providers.Format) []upstream {
+	inOrder := map[providers.Format][]config.Provider{
+		providers.OpenAIChat: {
+			{Name: "openai", Kind: config.KindOpenAI, BaseURL: "/v1"},
+			{Name: "compatible", Kind: config.KindOpenAICompatible, BaseURL: "/v1"},
+		},
+		providers.OpenAIResponses: {{Name: "openai", Kind: config.KindOpenAI, BaseURL: "/v1"}},
+		providers.Anthropic:       {{Name: "anthropic", Kind: config.KindAnthropic}},
+		providers.Gemini:          {{Name: "gemini", Kind: config.KindGemini}},
 	}
+	vendors := inOrder[f]
+	remote := upstream{name: "over HTTP", format: f, providers: func(t *testing.T, faults [][]config.Fault) []config.Provider {
+		return overHTTP(t, slices.Clone(vendors), faults, func(*http.Request) {})
+	}}
+	for _, v := range vendors {
+		remote.names = append(remote.names, v.Name)
+	}
+	return []upstream{{name: "in process", format: f, names: []string{"simulator"}, providers: inProcess}, remote}
 }
 
-// inProcess is the embedded default's own upstream.
+// upstreams are those that a client of a format is tried at: such as speak its own, and one
+// for each other format, which speaks nothing else.
+func upstreams(f providers.Format) []upstream {
+	all := relays(f)
+	for _, other := range providers.AllFormats() {
+		if other != f {
+			all = append(all, upstream{
+				name: "speaking " + string(other), format: other, names: []string{"simulator"},
+				providers: func(t *testing.T, faults [][]config.Fault) []config.Provider {
+					only := inProcess(t, faults)
+					only[0].Formats = []string{string(other)}
+					return only
+				},
+			})
+		}
+	}
+	return all
+}
+
+// opens reports whether a stream of the upstream's begins with an event that says nothing yet.
+func (u upstream) opens() bool {
+	return u.format == providers.OpenAIResponses || u.format == providers.Anthropic
+}
+
+// inProcess is the embedded default's own upstream, which speaks every format.
 func inProcess(_ *testing.T, faults [][]config.Fault) []config.Provider {
 	simulated := config.EmbeddedDefault().Providers[0]
 	for i, script := range faults {
@@ -46,21 +88,10 @@ func inProcess(_ *testing.T, faults [][]config.Fault) []config.Provider {
 	return []config.Provider{simulated}
 }
 
-// overHTTP is the same simulator behind a socket, as four vendors that share its models.
-func overHTTP(t *testing.T, faults [][]config.Fault) []config.Provider {
+// overHTTP is the same simulator behind a socket, as vendors that share its models. Every
+// request is shown to see before it is answered.
+func overHTTP(t *testing.T, vendors []config.Provider, faults [][]config.Fault, see func(*http.Request)) []config.Provider {
 	t.Helper()
-	return overHTTPSeenBy(t, faults, func(*http.Request) {})
-}
-
-// overHTTPSeenBy is overHTTP with every request shown to see before it is answered.
-func overHTTPSeenBy(t *testing.T, faults [][]config.Fault, see func(*http.Request)) []config.Provider {
-	t.Helper()
-	vendors := []config.Provider{
-		{Name: "openai", Kind: config.KindOpenAI, BaseURL: "/v1"},
-		{Name: "compatible", Kind: config.KindOpenAICompatible, BaseURL: "/v1"},
-		{Name: "anthropic", Kind: config.KindAnthropic},
-		{Name: "gemini", Kind: config.KindGemini},
-	}
 	models := config.EmbeddedDefault().Providers[0].Models
 	var options simulator.Options
 	for _, m := range models {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/understudyhq/understudy/providers"
 )
 
 // What may be wrong with an answer that an SDK lets pass.
@@ -26,10 +28,9 @@ const (
 type way struct {
 	sdk    sdk
 	method string
+	format providers.Format
 	model  string // an alias that suits the vendor
 	stream bool
-	// opens says that the stream begins with an event that says nothing yet.
-	opens bool
 	// say sends a conversation, the user's and the model's turns in turn, and returns the
 	// answer to its last one. Together with an error comes the text that preceded it.
 	say func(ctx context.Context, c client, model string, turns ...string) (answer, error)
@@ -44,16 +45,16 @@ type answer struct {
 
 func ways() []way {
 	return []way{
-		{sdk: openAISDK, method: "chat", model: openAIModel, say: sayChat},
-		{sdk: openAISDK, method: "chat stream", model: openAIModel, stream: true, say: streamChat},
-		{sdk: openAISDK, method: "responses", model: openAIModel, say: sayResponse},
-		{sdk: openAISDK, method: "responses stream", model: openAIModel, stream: true, opens: true, say: streamResponse},
-		{sdk: anthropicSDK, method: "messages", model: claudeModel, say: sayMessage},
-		{sdk: anthropicSDK, method: "messages stream", model: claudeModel, stream: true, opens: true, say: streamMessage},
-		{sdk: anthropicSDK, method: "beta messages", model: claudeModel, say: sayBetaMessage},
-		{sdk: anthropicSDK, method: "beta messages stream", model: claudeModel, stream: true, opens: true, say: streamBetaMessage},
-		{sdk: genaiSDK, method: "content", model: geminiModel, say: sayContent},
-		{sdk: genaiSDK, method: "content stream", model: geminiModel, stream: true, say: streamContent},
+		{sdk: openAISDK, method: "chat", format: providers.OpenAIChat, model: openAIModel, say: sayChat},
+		{sdk: openAISDK, method: "chat stream", format: providers.OpenAIChat, model: openAIModel, stream: true, say: streamChat},
+		{sdk: openAISDK, method: "responses", format: providers.OpenAIResponses, model: openAIModel, say: sayResponse},
+		{sdk: openAISDK, method: "responses stream", format: providers.OpenAIResponses, model: openAIModel, stream: true, say: streamResponse},
+		{sdk: anthropicSDK, method: "messages", format: providers.Anthropic, model: claudeModel, say: sayMessage},
+		{sdk: anthropicSDK, method: "messages stream", format: providers.Anthropic, model: claudeModel, stream: true, say: streamMessage},
+		{sdk: anthropicSDK, method: "beta messages", format: providers.Anthropic, model: claudeModel, say: sayBetaMessage},
+		{sdk: anthropicSDK, method: "beta messages stream", format: providers.Anthropic, model: claudeModel, stream: true, say: streamBetaMessage},
+		{sdk: genaiSDK, method: "content", format: providers.Gemini, model: geminiModel, say: sayContent},
+		{sdk: genaiSDK, method: "content stream", format: providers.Gemini, model: geminiModel, stream: true, say: streamContent},
 	}
 }
 
@@ -66,7 +67,7 @@ func inEveryWay(t *testing.T, some []way, s setup, test func(*testing.T, *gatewa
 	for _, w := range some {
 		t.Run(string(w.sdk)+" "+w.method, func(t *testing.T) {
 			t.Parallel()
-			onEveryUpstream(t, s, func(t *testing.T, g *gateway) { test(t, g, w) })
+			onEveryUpstream(t, w.format, s, func(t *testing.T, g *gateway) { test(t, g, w) })
 		})
 	}
 }
@@ -75,7 +76,9 @@ func inEveryWay(t *testing.T, some []way, s setup, test func(*testing.T, *gatewa
 type refusal struct {
 	status int
 	kind   string // the vendor's own name for this sort of error
-	code   string // the gateway's
+	code   string // the gateway's, or the upstream's
+	// message is in words.
+	message string
 }
 
 // understand returns what an SDK makes of an error, be it of a request or told inside a
