@@ -52,17 +52,17 @@ func messageParams(model string, turns []string) anthropic.MessageNewParams {
 	return params
 }
 
-func sayMessage(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func askMessage(ctx context.Context, c client, q question) (answer, error) {
 	sdk := c.anthropic()
-	message, err := sdk.Messages.New(ctx, messageParams(model, turns))
+	message, err := sdk.Messages.New(ctx, q.message())
 	if err != nil {
 		return answer{}, err
 	}
 	return messageAnswer(message), nil
 }
 
-func streamMessage(ctx context.Context, c client, model string, turns ...string) (answer, error) {
-	message, err := accumulateMessage(ctx, c, messageParams(model, turns))
+func streamMessage(ctx context.Context, c client, q question) (answer, error) {
+	message, err := accumulateMessage(ctx, c, q.message())
 	return messageAnswer(message), err
 }
 
@@ -208,18 +208,18 @@ func betaParams(model string, turns []string) anthropic.BetaMessageNewParams {
 	return params
 }
 
-func sayBetaMessage(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func askBetaMessage(ctx context.Context, c client, q question) (answer, error) {
 	sdk := c.anthropic()
-	message, err := sdk.Beta.Messages.New(ctx, betaParams(model, turns))
+	message, err := sdk.Beta.Messages.New(ctx, q.beta())
 	if err != nil {
 		return answer{}, err
 	}
 	return betaAnswer(message), nil
 }
 
-func streamBetaMessage(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func streamBetaMessage(ctx context.Context, c client, q question) (answer, error) {
 	sdk := c.anthropic()
-	stream := sdk.Beta.Messages.NewStreaming(ctx, betaParams(model, turns))
+	stream := sdk.Beta.Messages.NewStreaming(ctx, q.beta())
 	defer stream.Close()
 	var (
 		message anthropic.BetaMessage
@@ -257,7 +257,7 @@ func TestAnthropic_BetaQueryAndHeadersReachTheUpstream(t *testing.T) {
 		return overHTTP(t, vendor, faults, func(r *http.Request) { seen <- r.Clone(context.Background()) })
 	}}
 	g := startGateway(t, watched, setup{})
-	_, err := sayBetaMessage(t.Context(), g.client, claudeModel, "echo: all the world")
+	_, err := askBetaMessage(t.Context(), g.client, question{model: claudeModel, turns: []string{"echo: all the world"}})
 	require.NoError(t, err)
 	r := <-seen
 	require.Equal(t, "true", r.URL.Query().Get("beta"))

@@ -36,7 +36,7 @@ func TestConversation_WandersWithoutAffinity(t *testing.T) {
 	onEveryUpstream(t, providers.Anthropic, wander, func(t *testing.T, g *gateway) {
 		turns := []string{"all the world is a stage"}
 		for range 3 {
-			reply, err := sayMessage(t.Context(), g.client, claudeModel, turns...)
+			reply, err := askMessage(t.Context(), g.client, question{model: claudeModel, turns: turns})
 			require.NoError(t, err)
 			require.Zero(t, reply.cached, "each turn is served by the next credential")
 			turns = append(turns, reply.text, "and then?")

@@ -56,12 +56,12 @@ func contents(turns []string) []*genai.Content {
 	return all
 }
 
-func sayContent(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func askContent(ctx context.Context, c client, q question) (answer, error) {
 	sdk, err := c.genai(ctx)
 	if err != nil {
 		return answer{}, err
 	}
-	response, err := sdk.Models.GenerateContent(ctx, model, contents(turns), nil)
+	response, err := sdk.Models.GenerateContent(ctx, q.model, q.contents(), q.config())
 	if err != nil {
 		return answer{}, err
 	}
@@ -70,7 +70,7 @@ func sayContent(ctx context.Context, c client, model string, turns ...string) (a
 	return a, nil
 }
 
-func streamContent(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func streamContent(ctx context.Context, c client, q question) (answer, error) {
 	sdk, err := c.genai(ctx)
 	if err != nil {
 		return answer{}, err
@@ -79,7 +79,7 @@ func streamContent(ctx context.Context, c client, model string, turns ...string)
 		a      answer
 		finish genai.FinishReason
 	)
-	for chunk, err := range sdk.Models.GenerateContentStream(ctx, model, contents(turns), nil) {
+	for chunk, err := range sdk.Models.GenerateContentStream(ctx, q.model, q.contents(), q.config()) {
 		if err != nil {
 			return a, err
 		}
@@ -104,11 +104,11 @@ func TestGenAI_StreamsWholeContent(t *testing.T) {
 	t.Parallel()
 	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		const text = "echo: all the world is a stage"
-		plain, err := sayContent(t.Context(), g.client, geminiModel, text)
+		plain, err := askContent(t.Context(), g.client, question{model: geminiModel, turns: []string{text}})
 		require.NoError(t, err)
 		require.Equal(t, "all the world is a stage", plain.text)
 		require.Positive(t, plain.input)
-		streamed, err := streamContent(t.Context(), g.client, geminiModel, text)
+		streamed, err := streamContent(t.Context(), g.client, question{model: geminiModel, turns: []string{text}})
 		require.NoError(t, err)
 		require.Equal(t, plain.text, streamed.text)
 		require.Equal(t, plain.input, streamed.input)
@@ -166,7 +166,7 @@ func TestGenAI_CountsTokens(t *testing.T) {
 	t.Parallel()
 	onEveryUpstream(t, providers.Gemini, setup{}, func(t *testing.T, g *gateway) {
 		const text = "all the world is a stage"
-		said, err := sayContent(t.Context(), g.client, geminiModel, text)
+		said, err := askContent(t.Context(), g.client, question{model: geminiModel, turns: []string{text}})
 		require.NoError(t, err)
 		var header http.Header
 		sdk := g.observed(func(r *http.Response) { header = r.Header }).mustGenAI(t)

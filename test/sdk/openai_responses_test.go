@@ -26,17 +26,17 @@ func responseParams(model string, turns []string) responses.ResponseNewParams {
 	return responses.ResponseNewParams{Model: model, Input: responses.ResponseNewParamsInputUnion{OfInputItemList: input}}
 }
 
-func sayResponse(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func askResponse(ctx context.Context, c client, q question) (answer, error) {
 	sdk := c.openAI()
-	response, err := sdk.Responses.New(ctx, responseParams(model, turns))
+	response, err := sdk.Responses.New(ctx, q.response())
 	if err != nil {
 		return answer{}, err
 	}
 	return responseAnswer(response), nil
 }
 
-func streamResponse(ctx context.Context, c client, model string, turns ...string) (answer, error) {
-	told, err := readResponse(ctx, c, responseParams(model, turns))
+func streamResponse(ctx context.Context, c client, q question) (answer, error) {
+	told, err := readResponse(ctx, c, q.response())
 	if told.completed == nil {
 		return answer{text: told.text}, err
 	}

@@ -62,17 +62,17 @@ func chatParams(model string, turns []string) openai.ChatCompletionNewParams {
 	return params
 }
 
-func sayChat(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+func askChat(ctx context.Context, c client, q question) (answer, error) {
 	sdk := c.openAI()
-	completion, err := sdk.Chat.Completions.New(ctx, chatParams(model, turns))
+	completion, err := sdk.Chat.Completions.New(ctx, q.chat())
 	if err != nil {
 		return answer{}, err
 	}
 	return chatAnswer(completion), nil
 }
 
-func streamChat(ctx context.Context, c client, model string, turns ...string) (answer, error) {
-	completion, err := accumulateChat(ctx, c, chatParams(model, turns))
+func streamChat(ctx context.Context, c client, q question) (answer, error) {
+	completion, err := accumulateChat(ctx, c, q.chat())
 	if err == nil && completion.Choices[0].FinishReason == "" {
 		err = errUnfinished
 	}

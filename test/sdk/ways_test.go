@@ -31,9 +31,15 @@ type way struct {
 	format providers.Format
 	model  string // an alias that suits the vendor
 	stream bool
-	// say sends a conversation, the user's and the model's turns in turn, and returns the
-	// answer to its last one. Together with an error comes the text that preceded it.
-	say func(ctx context.Context, c client, model string, turns ...string) (answer, error)
+	// ask returns the answer to a question. Together with an error comes the text that
+	// preceded it.
+	ask func(context.Context, client, question) (answer, error)
+}
+
+// say asks about the last turn of a conversation, whose turns are the user's and the model's
+// in turn.
+func (w way) say(ctx context.Context, c client, model string, turns ...string) (answer, error) {
+	return w.ask(ctx, c, question{model: model, turns: turns})
 }
 
 // answer is what an SDK shows of one.
@@ -45,16 +51,16 @@ type answer struct {
 
 func ways() []way {
 	return []way{
-		{sdk: openAISDK, method: "chat", format: providers.OpenAIChat, model: openAIModel, say: sayChat},
-		{sdk: openAISDK, method: "chat stream", format: providers.OpenAIChat, model: openAIModel, stream: true, say: streamChat},
-		{sdk: openAISDK, method: "responses", format: providers.OpenAIResponses, model: openAIModel, say: sayResponse},
-		{sdk: openAISDK, method: "responses stream", format: providers.OpenAIResponses, model: openAIModel, stream: true, say: streamResponse},
-		{sdk: anthropicSDK, method: "messages", format: providers.Anthropic, model: claudeModel, say: sayMessage},
-		{sdk: anthropicSDK, method: "messages stream", format: providers.Anthropic, model: claudeModel, stream: true, say: streamMessage},
-		{sdk: anthropicSDK, method: "beta messages", format: providers.Anthropic, model: claudeModel, say: sayBetaMessage},
-		{sdk: anthropicSDK, method: "beta messages stream", format: providers.Anthropic, model: claudeModel, stream: true, say: streamBetaMessage},
-		{sdk: genaiSDK, method: "content", format: providers.Gemini, model: geminiModel, say: sayContent},
-		{sdk: genaiSDK, method: "content stream", format: providers.Gemini, model: geminiModel, stream: true, say: streamContent},
+		{sdk: openAISDK, method: "chat", format: providers.OpenAIChat, model: openAIModel, ask: askChat},
+		{sdk: openAISDK, method: "chat stream", format: providers.OpenAIChat, model: openAIModel, stream: true, ask: streamChat},
+		{sdk: openAISDK, method: "responses", format: providers.OpenAIResponses, model: openAIModel, ask: askResponse},
+		{sdk: openAISDK, method: "responses stream", format: providers.OpenAIResponses, model: openAIModel, stream: true, ask: streamResponse},
+		{sdk: anthropicSDK, method: "messages", format: providers.Anthropic, model: claudeModel, ask: askMessage},
+		{sdk: anthropicSDK, method: "messages stream", format: providers.Anthropic, model: claudeModel, stream: true, ask: streamMessage},
+		{sdk: anthropicSDK, method: "beta messages", format: providers.Anthropic, model: claudeModel, ask: askBetaMessage},
+		{sdk: anthropicSDK, method: "beta messages stream", format: providers.Anthropic, model: claudeModel, stream: true, ask: streamBetaMessage},
+		{sdk: genaiSDK, method: "content", format: providers.Gemini, model: geminiModel, ask: askContent},
+		{sdk: genaiSDK, method: "content stream", format: providers.Gemini, model: geminiModel, stream: true, ask: streamContent},
 	}
 }
 
