@@ -139,6 +139,37 @@ func TestOpenAIResponses_CallsAToolAndReadsItsResult(t *testing.T) {
 		told, err := sdk.Responses.New(t.Context(), params)
 		require.NoError(t, err)
 		require.Contains(t, told.OutputText(), "sunny")
+		again, err := readResponse(t.Context(), g.client, params)
+		require.NoError(t, err)
+		require.Equal(t, told.OutputText(), again.text)
+	})
+}
+
+// TestOpenAIResponses_GoOnByTheirIDs: upstreams of other formats keep nothing, so the gateway
+// does.
+func TestOpenAIResponses_GoOnByTheirIDs(t *testing.T) {
+	t.Parallel()
+	onEveryUpstream(t, providers.OpenAIResponses, setup{}, func(t *testing.T, g *gateway) {
+		sdk := g.openAI()
+		first, err := sdk.Responses.New(t.Context(), responseParams(openAIModel, []string{"all the world is a stage"}))
+		require.NoError(t, err)
+		require.Contains(t, first.OutputText(), "answer 1 of")
+		params := responseParams(openAIModel, []string{"and then?"})
+		params.PreviousResponseID = openai.String(first.ID)
+		second, err := readResponse(t.Context(), g.client, params)
+		require.NoError(t, err)
+		require.Contains(t, second.text, "answer 2 of")
+		params.PreviousResponseID = openai.String(second.completed.ID)
+		third, err := sdk.Responses.New(t.Context(), params)
+		require.NoError(t, err)
+		require.Contains(t, third.OutputText(), "answer 3 of")
+		require.Greater(t, third.Usage.InputTokens, second.completed.Usage.InputTokens)
+
+		params.PreviousResponseID = openai.String("resp_unknown")
+		_, err = sdk.Responses.New(t.Context(), params)
+		refused, typed := openAIRefusal(err)
+		require.True(t, typed)
+		require.Equal(t, "previous_response_not_found", refused.code)
 	})
 }
 
