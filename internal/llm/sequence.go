@@ -2,8 +2,8 @@ package llm
 
 // Sequence puts the events of an answer in order for formats that show one part after the
 // other: a Start comes first, parts are numbered from 0 without gaps, each ends before the
-// next begins, texts and thoughts without content are left out, and after the end nothing
-// follows. Parts that run beside the current one wait until it has ended. The zero Sequence
+// next begins, texts and thoughts without content are left out, only thoughts are signed, and
+// after the end nothing follows. Parts that run beside the current one wait until it has ended. The zero Sequence
 // is ready. It is for one goroutine.
 type Sequence struct {
 	started, over bool
@@ -91,7 +91,7 @@ func (s *Sequence) find(index int) *running {
 
 func (s *Sequence) content(out []Event, e Event) []Event {
 	r := s.find(e.Index)
-	if r == nil || e.Text == "" {
+	if r == nil || e.Text == "" || e.Kind == Signed && r.start.Part != ThinkingPart {
 		return out
 	}
 	if r != s.parts[0] {

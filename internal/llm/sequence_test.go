@@ -53,6 +53,8 @@ func TestSequence_LeavesOutWhatIsEmpty(t *testing.T) {
 		llm.Event{Kind: llm.Delta, Index: 0},
 		llm.Event{Kind: llm.PartStart, Index: 1, Part: llm.ThinkingPart},
 		llm.Event{Kind: llm.Signed, Index: 1, Text: "sig", Origin: llm.Gemini},
+		llm.Event{Kind: llm.PartStart, Index: 2, Part: llm.TextPart},
+		llm.Event{Kind: llm.Signed, Index: 2, Text: "of a text", Origin: llm.Gemini},
 		llm.Event{Kind: llm.Delta, Index: 5, Text: "of a part that never began"},
 		llm.Event{Kind: llm.Finish, Reason: llm.Stop},
 	)
@@ -86,17 +88,19 @@ func TestSequence_IsInOrderWhateverItIsFed(t *testing.T) {
 // requireOrder fails unless events are what an encoder may be given.
 func requireOrder(t require.TestingT, events []llm.Event) {
 	open, next := false, 0
+	var part llm.PartKind
 	for i, e := range events {
 		require.Equal(t, i == 0, e.Kind == llm.Start, "one start, first")
 		switch e.Kind {
 		case llm.PartStart:
 			require.False(t, open)
 			require.Equal(t, next, e.Index)
-			open = true
+			open, part = true, e.Part
 		case llm.Delta, llm.Signed:
 			require.True(t, open)
 			require.Equal(t, next, e.Index)
 			require.NotEmpty(t, e.Text)
+			require.True(t, e.Kind == llm.Delta || part == llm.ThinkingPart, "only thoughts are signed")
 		case llm.PartEnd:
 			require.True(t, open)
 			require.Equal(t, next, e.Index)
