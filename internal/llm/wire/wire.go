@@ -69,11 +69,20 @@ func kindName(k jsontext.Kind) string {
 }
 
 // Path turns a JSON pointer into the form that the vendors' errors use: messages[0].content.
+// What is longer than a client would read ends in an ellipsis.
 func Path(p jsontext.Pointer) string { return dotted(p) }
+
+// maxPathBytes bounds the paths of errors: a hostile body may nest 10,000 deep, or have names
+// of megabytes.
+const maxPathBytes = 160
 
 func dotted(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {
+		if b.Len()+len(token) > maxPathBytes {
+			b.WriteString("…")
+			break
+		}
 		if _, err := strconv.Atoi(token); err == nil && b.Len() > 0 {
 			b.WriteString("[" + token + "]")
 			continue

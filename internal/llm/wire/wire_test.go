@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,4 +55,18 @@ func TestPath_ReadsLikeTheVendorsErrors(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "messages[12].content", wire.Path("/messages/12/content"))
 	require.Empty(t, wire.Path(""))
+}
+
+func TestDecode_TellsNoEndlessPaths(t *testing.T) {
+	t.Parallel()
+	var v any
+	for _, body := range []string{
+		strings.Repeat(`{"a":`, 9_000) + "x",
+		strings.Repeat(`[`, 9_000) + "x",
+		`{"` + strings.Repeat("n", 1<<20) + `":x}`,
+	} {
+		err := wire.Decode([]byte(body), &v)
+		require.Error(t, err)
+		require.Less(t, len(err.Error()), 200)
+	}
 }
