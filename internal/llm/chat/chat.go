@@ -30,6 +30,7 @@ const (
 	lostThoughts loss = iota
 	lostSignature
 	lostOpaque
+	lostCall
 	lostCache
 	lostFailed
 	lostMediaName
@@ -59,6 +60,8 @@ func (l loss) told() llm.Loss {
 		return llm.Loss{Path: "messages.thinking.signature", Reason: "only the upstream that made it can read it"}
 	case lostOpaque:
 		return llm.Loss{Path: "messages.opaque", Reason: "only its own format knows such a part"}
+	case lostCall:
+		return llm.Loss{Path: "messages.tool_call", Reason: "a call needs a result, and this one has none"}
 	case lostCache:
 		return llm.Loss{Path: "cache", Reason: "prefixes are cached without markers"}
 	case lostFailed:

@@ -9,9 +9,6 @@ import (
 
 // EncodeRequest implements llm.Codec. A compatible upstream is sent only what nearly all of
 // them know, since some refuse a body for one member more.
-//
-// Calls without results stay as they are: the upstream refuses such a history in its own
-// words, and an invented result would be a lie to the model.
 func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []llm.Loss, error) {
 	if r.PreviousResponseID != "" {
 		return dst, nil, unsupported("a previous response's id")

@@ -16,7 +16,7 @@ func (e *requestEncoder) messages() {
 	for i := 0; i < len(all); {
 		if all[i].Role == llm.Assistant {
 			end := turnEnd(all, i)
-			e.assistant(all[i:end])
+			e.assistant(h, all[i:end])
 			e.results(h, all[i:end])
 			i = end
 			continue
@@ -72,8 +72,10 @@ func (e *requestEncoder) said(h *history, m *llm.Message) {
 	c.finish()
 }
 
-// assistant writes a turn of the model. The format's order is thoughts, words, calls.
-func (e *requestEncoder) assistant(run []llm.Message) {
+// assistant writes a turn of the model. The format's order is thoughts, words, calls. A call
+// without a result is left out: the format refuses it, and what the tool would have said is not
+// to be invented.
+func (e *requestEncoder) assistant(h *history, run []llm.Message) {
 	before := len(e.B)
 	c := contentEncoder{requestEncoder: e, role: llm.Assistant, name: run[0].Name}
 	audio, calls := "", 0
@@ -81,7 +83,11 @@ func (e *requestEncoder) assistant(run []llm.Message) {
 		for _, p := range run[i].Parts {
 			switch p := p.(type) {
 			case *llm.ToolCall:
-				calls++
+				if h.answered(p) {
+					calls++
+				} else {
+					e.lose(lostCall)
+				}
 			case *llm.Media:
 				if p.Kind == llm.Audio && p.FileID != "" && p.Origin == llm.Chat {
 					audio = p.FileID
@@ -117,7 +123,7 @@ func (e *requestEncoder) assistant(run []llm.Message) {
 		e.optional("id", audio)
 		e.Close('}')
 	}
-	e.calls(run, calls)
+	e.calls(h, run, calls)
 	e.Close('}')
 }
 
@@ -134,7 +140,7 @@ func thoughtsOf(run []llm.Message) string {
 	return strings.Join(list, "\n\n")
 }
 
-func (e *requestEncoder) calls(run []llm.Message, n int) {
+func (e *requestEncoder) calls(h *history, run []llm.Message, n int) {
 	var signed *llm.Thinking // directly before the call
 	if n > 0 {
 		e.Name("tool_calls")
@@ -143,6 +149,7 @@ func (e *requestEncoder) calls(run []llm.Message, n int) {
 	for i := range run {
 		for _, p := range run[i].Parts {
 			call, isCall := p.(*llm.ToolCall)
+			isCall = isCall && h.answered(call)
 			if isCall {
 				e.call(call, signed)
 			}
@@ -166,11 +173,11 @@ func (e *requestEncoder) call(call *llm.ToolCall, signed *llm.Thinking) {
 	e.Text("id", llm.SafeID(call.ID, maxIDLength))
 	if e.customs[call.Name] {
 		e.raw(`,"type":"custom","custom":{`)
-		e.Text("name", call.Name)
+		e.Text("name", toolName(call.Name))
 		e.Text("input", wire.UnwrapInput(call.Arguments))
 	} else {
 		e.raw(`,"type":"function","function":{`)
-		e.Text("name", call.Name)
+		e.Text("name", toolName(call.Name))
 		e.Name("arguments")
 		if call.Arguments == "" {
 			e.raw(`"{}"`)

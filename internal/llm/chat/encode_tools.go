@@ -5,6 +5,12 @@ import (
 	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
+// maxNameLength is OpenAI's limit of a tool's name.
+const maxNameLength = 64
+
+// toolName is a tool's name in OpenAI's alphabet. Clients are given their own names back.
+func toolName(name string) string { return llm.SafeID(name, maxNameLength) }
+
 // tools writes the definitions, the choice and whether calls may be parallel; without a
 // definition nothing of it.
 func (e *requestEncoder) tools() {
@@ -76,7 +82,7 @@ func (e *requestEncoder) tool(t *llm.Tool) {
 		e.loseIf(len(t.Raw) > 0, lostGrammar)
 		e.Open('{')
 		e.raw(`"type":"custom","custom":{`)
-		e.Text("name", t.Name)
+		e.Text("name", toolName(t.Name))
 		e.optional("description", t.Description)
 		e.raw("}}")
 	default:
@@ -100,7 +106,7 @@ func (e *requestEncoder) function(t *llm.Tool) {
 	}
 	e.Open('{')
 	e.raw(`"type":"function","function":{`)
-	e.Text("name", t.Name)
+	e.Text("name", toolName(t.Name))
 	e.optional("description", t.Description)
 	if len(schema) > 0 {
 		e.Raw("parameters", schema)
@@ -149,7 +155,7 @@ func (e *requestEncoder) toolByName(name string) {
 	e.Text("type", kind)
 	e.Name(kind)
 	e.Open('{')
-	e.Text("name", name)
+	e.Text("name", toolName(name))
 	e.raw("}}")
 }
 

@@ -156,6 +156,7 @@ func kitchenSink() *llm.Request {
 				&llm.Text{Text: "And:"},
 				&llm.ToolCall{ID: "toolu with spaces and far longer than forty characters", Name: "shell", Arguments: `{"input":"ls -l"}`},
 				&llm.ToolCall{ID: "call_3", Name: "now"},
+				&llm.ToolCall{ID: "call_4", Name: "never_answered"},
 			}},
 			{Role: llm.User, Parts: []llm.Part{
 				&llm.Text{Text: "Go on."},

@@ -62,6 +62,12 @@ func (h *history) tie(call *llm.ToolCall, r *llm.ToolResult) {
 	h.results = append(h.results, r)
 }
 
+// answered reports whether a call has a result.
+func (h *history) answered(call *llm.ToolCall) bool {
+	_, ok := h.ofCall[call]
+	return ok
+}
+
 // orphan reports whether the history has no call for r.
 func (h *history) orphan(r *llm.ToolResult) bool { return h.orphans[r] }
 

@@ -119,7 +119,7 @@ func TestTR10_ThoughtsComeBeforeWordsAndCalls(t *testing.T) {
 		r := decoded(t, `{"messages":[{"role":"assistant","content":"a","`+name+`":"hm","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`)
 		require.Equal(t, want, r.Messages)
 	}
-	r := conversationOf(want...)
+	r := conversationOf(append(want, user(brought("1", said("b"))))...)
 	require.Contains(t, messagesOf(t, r, compatible()), `"reasoning_content":"hm"`)
 	body, lost := encoded(t, r, llm.Target{})
 	require.NotContains(t, body, "hm")
@@ -157,9 +157,10 @@ func TestTR16_ResultsOfDataAndImages(t *testing.T) {
 
 func TestTR17_WordsAroundACallAreOneMessage(t *testing.T) {
 	t.Parallel()
-	r := conversationOf(model(said("a"), called("1", "f", "{}"), said("b")))
+	r := conversationOf(model(said("a"), called("1", "f", "{}"), said("b")), user(brought("1", said("c"))))
 	require.JSONEq(t, `[{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],
-		"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}]`, messagesOf(t, r, llm.Target{}))
+		"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+		{"role":"tool","tool_call_id":"1","content":"c"}]`, messagesOf(t, r, llm.Target{}))
 }
 
 func TestTR20_StopSequencesAreAnArray(t *testing.T) {

@@ -17,6 +17,36 @@ var _ llm.Codec = Codec{}
 // the other vendors.
 const idLimit = 64
 
+// nameLimit bounds the names of functions in bytes, as Google does.
+const nameLimit = 64
+
+// toolName is a function's name in Google's alphabet, which beside that of the others has dots
+// and colons. Clients are given their own names back.
+func toolName(name string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r == '.' || r == ':' {
+			return '_'
+		}
+		return r
+	}, name)
+	if llm.SafeID(plain, nameLimit) == plain {
+		return name
+	}
+	return llm.SafeID(name, nameLimit)
+}
+
+// clientName returns how the client calls a function: upstreams of other formats know some by
+// a shorter or plainer name, of at most 64 or 128 characters.
+func clientName(r *llm.Request, name string) string {
+	if r == nil {
+		return name
+	}
+	if t := r.ToolNamed(name, nameLimit, 128); t != nil {
+		return t.Name
+	}
+	return name
+}
+
 // generation is what a model's name tells about the dialect that it takes.
 type generation uint8
 

@@ -113,7 +113,7 @@ func (e *encoder) function(t *llm.Tool) {
 	}
 	e.lost.when(t.Strict != nil && *t.Strict, lostStrict)
 	e.raw("{")
-	e.str(`"name":`, t.Name)
+	e.str(`"name":`, toolName(t.Name))
 	if t.Description != "" {
 		e.str(`"description":`, t.Description)
 	}
@@ -184,6 +184,9 @@ func (e *encoder) choice() {
 	}
 	e.member(`"toolConfig":`)
 	e.raw(`{"functionCallingConfig":{"mode":"` + mode + `"`)
+	for i, name := range functions {
+		functions[i] = toolName(name)
+	}
 	if len(functions) > 0 {
 		e.strings(`"allowedFunctionNames":`, functions)
 	}

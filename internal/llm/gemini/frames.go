@@ -64,7 +64,7 @@ func (s *streamEncoder) last() {
 }
 
 func (s *streamEncoder) call() {
-	name := s.part.Name
+	name := clientName(s.reply.Request, s.part.Name)
 	if name == "" {
 		name = "unnamed_tool" // SDKs look the name up
 	}

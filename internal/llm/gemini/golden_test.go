@@ -248,7 +248,7 @@ func kitchenSink() *llm.Request {
 				&llm.Thinking{Text: "own", Signature: "b3du", Origin: llm.Gemini}, &llm.Thinking{Signature: "b2Y=", Origin: llm.Gemini},
 				&llm.Text{Text: "I will."},
 				&llm.ToolCall{ID: "toolu_1", Name: "read", Arguments: `{"path":"a"}`}, &llm.ToolCall{ID: "call with space", Name: "read", Arguments: `broken`},
-				&llm.ToolCall{ID: "toolu_3", Name: "ns__list"},
+				&llm.ToolCall{ID: "toolu_3", Name: "ns__list"}, &llm.ToolCall{ID: "toolu_4", Name: "never_answered"},
 				&llm.Opaque{Origin: llm.Gemini, Raw: json.RawMessage(`{"executableCode":{"code":"1"}}`)}, &llm.Opaque{Origin: llm.Responses, Raw: json.RawMessage(`{}`)},
 			}},
 			{Role: llm.System, Parts: []llm.Part{&llm.Text{Text: "It is late."}}},

@@ -12,6 +12,7 @@ const (
 	lostThought
 	lostRefusal
 	lostOpaque
+	lostCall
 	lostArguments
 	lostMediaName
 	lostMediaDetail
@@ -52,6 +53,7 @@ func (Codec) Losses() []llm.Loss {
 		lostThought:           {Path: "messages.thinking.text", Reason: "Gemini takes back no thoughts but its own"},
 		lostRefusal:           {Path: "messages.refusal", Reason: "is said as text"},
 		lostOpaque:            {Path: "messages.opaque", Reason: "only the format that a part comes from knows it"},
+		lostCall:              {Path: "messages.tool_call", Reason: "a call needs a result, and this one has none"},
 		lostArguments:         {Path: "messages.tool_call.arguments", Reason: "what is no JSON object is said as the member input of one"},
 		lostMediaName:         {Path: "messages.media.name", Reason: "files have no names"},
 		lostMediaDetail:       {Path: "messages.media.detail", Reason: "the model decides how closely it looks"},

@@ -64,7 +64,7 @@ func (t *turns) response(call *llm.ToolCall, r *llm.ToolResult) (beside []*llm.M
 	if call.ID != "" {
 		t.str(`"id":`, llm.SafeID(call.ID, idLimit))
 	}
-	t.str(`"name":`, call.Name)
+	t.str(`"name":`, toolName(call.Name))
 	t.member(`"response":`)
 	t.outcome(said, r)
 	within := false

@@ -79,8 +79,8 @@ func (e *encoder) systemInstruction(leading []llm.Message) error {
 // turns writes messages as contents: neighbours of one role are one, because the results of
 // all calls of a turn have to be in the content that follows it, before all else.
 //
-// A call without any result is written as it is, although Google refuses it: what the tool
-// would have said cannot be invented.
+// A call without any result is left out: Google refuses it, and what the tool would have said
+// cannot be invented.
 type turns struct {
 	*encoder
 	answers map[*llm.ToolCall]*llm.ToolResult
@@ -298,6 +298,10 @@ func (t *turns) thought(p *llm.Thinking) {
 }
 
 func (t *turns) call(p *llm.ToolCall) {
+	if t.answers[p] == nil {
+		t.lost.add(lostCall)
+		return
+	}
 	t.open("model")
 	if !t.called && t.pending == "" && t.model != legacy {
 		t.pending = anySignature
@@ -310,7 +314,7 @@ func (t *turns) call(p *llm.ToolCall) {
 	if p.ID != "" {
 		t.str(`"id":`, llm.SafeID(p.ID, idLimit))
 	}
-	t.str(`"name":`, p.Name)
+	t.str(`"name":`, toolName(p.Name))
 	if t.arguments(p.Arguments) {
 		t.lost.add(lostArguments)
 	}

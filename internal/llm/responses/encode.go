@@ -14,13 +14,17 @@ type encoder struct {
 	target llm.Target
 	lost   losses
 
-	calls   map[string]call            // by id
-	results map[string]*llm.ToolResult // by id of the call, the last of each
-	told    map[string]bool            // ids whose result has been written
+	calls   map[*llm.ToolCall]*call
+	results map[*llm.ToolResult]*call  // those that belong to a call
+	strays  map[string]*llm.ToolResult // the others, until they have been told: the last of an id
 }
 
-// call is what must be known of a call when its result is written.
-type call struct{ custom bool }
+// call is a call and what it has brought.
+type call struct {
+	id     string // as it goes out
+	custom bool
+	result *llm.ToolResult // the last of several; nil = none
+}
 
 // minTokens is the least that the vendor takes as a limit.
 const minTokens = 16
@@ -33,8 +37,8 @@ const minTokens = 16
 // asked for, since this format's default is another than that of the rest; encrypted
 // reasoning is asked for wherever the model is to reason, so that it can be given back.
 //
-// A call without a result is sent as it is, and refused by the vendor: what the tool brought
-// is not to be invented.
+// A call without a result is left out: the vendor refuses it, and what the tool would have
+// brought is not to be invented.
 func (Codec) EncodeRequest(dst []byte, r *llm.Request, t llm.Target) ([]byte, []llm.Loss, error) {
 	if err := r.CheckNeeded(llm.Responses); err != nil {
 		return dst, nil, err

@@ -13,13 +13,13 @@ import (
 // messages writes instructions and input.
 func (e *encoder) messages() error {
 	messages := e.r.Messages
-	if text, ok := instructions(messages); ok {
+	e.pair(messages)
+	if text, ok := e.instructions(messages); ok {
 		e.Text("instructions", text)
 		e.noteCache(messages[0].Parts[0])
 		e.lost.addIf(messages[0].Name != "", lostName)
 		messages = messages[1:]
 	}
-	e.index(messages)
 	e.Name("input")
 	e.Open('[')
 	for i := range messages {
@@ -42,50 +42,37 @@ func (e *encoder) messages() error {
 
 // instructions returns the text of a first message that may go there: the vendor wants some
 // input besides.
-func instructions(messages []llm.Message) (string, bool) {
-	if len(messages) < 2 || messages[0].Role != llm.System || len(messages[0].Parts) != 1 {
-		return "", false
-	}
-	text, ok := messages[0].Parts[0].(*llm.Text)
-	if !ok || text.Text == "" {
-		return "", false
-	}
-	return text.Text, slices.ContainsFunc(messages[1:], func(m llm.Message) bool { return !isEmpty(&m) })
+func (e *encoder) instructions(messages []llm.Message) (string, bool) {
+	text := leading(messages)
+	return text, text != "" && slices.ContainsFunc(messages[1:], func(m llm.Message) bool { return !e.isEmpty(m.Parts) })
 }
 
-// isEmpty reports whether nothing of a message will be written.
-func isEmpty(m *llm.Message) bool {
-	return !slices.ContainsFunc(m.Parts, func(p llm.Part) bool {
+// leading returns the text of a first message that is one text of the system's.
+func leading(messages []llm.Message) string {
+	if len(messages) < 2 || messages[0].Role != llm.System || len(messages[0].Parts) != 1 {
+		return ""
+	}
+	text, ok := messages[0].Parts[0].(*llm.Text)
+	if !ok {
+		return ""
+	}
+	return text.Text
+}
+
+// isEmpty reports whether nothing of these parts will be written.
+func (e *encoder) isEmpty(parts []llm.Part) bool {
+	return !slices.ContainsFunc(parts, func(p llm.Part) bool {
 		switch p := p.(type) {
 		case *llm.Text:
 			return p.Text != ""
+		case *llm.ToolCall:
+			return e.calls[p].result != nil
 		case *llm.Thinking:
 			return false
 		default:
 			return true
 		}
 	})
-}
-
-// index learns which calls have which results, so that results can be put where they belong.
-func (e *encoder) index(messages []llm.Message) {
-	for i := range messages {
-		for _, p := range messages[i].Parts {
-			switch p := p.(type) {
-			case *llm.ToolCall:
-				if e.calls == nil {
-					e.calls = make(map[string]call)
-				}
-				e.calls[p.ID] = call{custom: e.isCustom(p.Name)}
-			case *llm.ToolResult:
-				if e.results == nil {
-					e.results = make(map[string]*llm.ToolResult)
-					e.told = make(map[string]bool)
-				}
-				e.results[p.ID] = p
-			}
-		}
-	}
 }
 
 func (e *encoder) isCustom(name string) bool {
@@ -176,14 +163,15 @@ func (t *turn) input(p llm.Part) error {
 // response.
 func (t *turn) result(r *llm.ToolResult) error {
 	e := t.e
-	if _, known := e.calls[r.ID]; known || e.told[r.ID] {
+	if e.results[r] != nil || e.strays[r.ID] == nil {
 		return nil
 	}
+	r = e.strays[r.ID]
+	delete(e.strays, r.ID)
 	if e.r.PreviousResponseID != "" {
 		t.end()
-		return e.result(r.ID)
+		return e.result(&call{id: llm.SafeID(r.ID, maxIDBytes), result: r})
 	}
-	e.told[r.ID] = true
 	name := r.Name
 	if name == "" {
 		name = r.ID
@@ -191,7 +179,7 @@ func (t *turn) result(r *llm.ToolResult) error {
 	if err := t.input(&llm.Text{Text: "Result of the tool " + name + ":"}); err != nil {
 		return err
 	}
-	for _, p := range e.results[r.ID].Content {
+	for _, p := range r.Content {
 		e.noteCache(p)
 		if _, ok := p.(*llm.Opaque); ok {
 			e.lost.add(lostOpaque)
@@ -249,8 +237,8 @@ func (e *encoder) assistant(m *llm.Message) error {
 // resultsOf writes what the calls of a message have brought.
 func (e *encoder) resultsOf(m *llm.Message) error {
 	for _, p := range m.Parts {
-		if c, ok := p.(*llm.ToolCall); ok {
-			if err := e.result(c.ID); err != nil {
+		if c, ok := p.(*llm.ToolCall); ok && e.calls[c].result != nil {
+			if err := e.result(e.calls[c]); err != nil {
 				return err
 			}
 		}
@@ -260,7 +248,7 @@ func (e *encoder) resultsOf(m *llm.Message) error {
 
 // thinking writes a thought of this vendor's. The vendor refuses one that leads to nothing.
 func (e *encoder) thinking(t *llm.Thinking, following []llm.Part) {
-	if t.Signature == "" || t.Origin != llm.Responses || isEmpty(&llm.Message{Parts: following}) {
+	if t.Signature == "" || t.Origin != llm.Responses || e.isEmpty(following) {
 		e.lost.add(lostThinking)
 		return
 	}
@@ -283,8 +271,13 @@ func (e *encoder) thinking(t *llm.Thinking, following []llm.Part) {
 }
 
 func (e *encoder) call(c *llm.ToolCall) {
+	known := e.calls[c]
+	if known.result == nil {
+		e.lost.add(lostCall)
+		return
+	}
 	e.Open('{')
-	if e.calls[c.ID].custom {
+	if known.custom {
 		e.Plain("type", "custom_tool_call")
 		e.Text("input", wire.UnwrapInput(c.Arguments))
 	} else {
@@ -295,26 +288,22 @@ func (e *encoder) call(c *llm.ToolCall) {
 		}
 		e.Text("arguments", arguments)
 	}
-	e.Plain("call_id", llm.SafeID(c.ID, maxIDBytes))
+	e.Plain("call_id", known.id)
 	e.Plain("name", llm.SafeID(c.Name, maxNameBytes))
 	e.Close('}')
 }
 
-// result writes the result of a call, once; a call may have none.
-func (e *encoder) result(id string) error {
-	r := e.results[id]
-	if r == nil || e.told[id] {
-		return nil
-	}
-	e.told[id] = true
+// result writes the result of a call.
+func (e *encoder) result(c *call) error {
+	r := c.result
 	e.lost.addIf(r.Failed, lostFailed)
 	e.Open('{')
-	if e.calls[id].custom {
+	if c.custom {
 		e.Plain("type", "custom_tool_call_output")
 	} else {
 		e.Plain("type", "function_call_output")
 	}
-	e.Plain("call_id", llm.SafeID(id, maxIDBytes))
+	e.Plain("call_id", c.id)
 	if err := e.resultContent(r); err != nil {
 		return err
 	}

@@ -239,3 +239,15 @@ func TestEncodeRequest_AppendsAndChangesNothing(t *testing.T) {
 		require.Equal(t, before, describe(t, r))
 	}
 }
+
+// TR49: ids that are counted anew in every turn still tie each result to its own call.
+func TestEncodeRequest_TR49TellsCallsOfOneIDApart(t *testing.T) {
+	t.Parallel()
+	body, _ := encodeRequest(t, &llm.Request{Messages: []llm.Message{
+		assistant(toolCall("0", "f", "{}")), user(toolResult("0", say("a"))),
+		assistant(toolCall("0", "g", "{}")), user(toolResult("0", say("b"))),
+	}})
+	require.Equal(t, []string{"function_call 0", "function_call_output 0", "function_call 0_2", "function_call_output 0_2"}, items(body))
+	require.Equal(t, "a", gjson.Get(body, "input.1.output").Str)
+	require.Equal(t, "b", gjson.Get(body, "input.3.output").Str)
+}

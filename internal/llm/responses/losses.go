@@ -10,6 +10,7 @@ const (
 	lostMaxTokens
 	lostName
 	lostThinking
+	lostCall
 	lostFailed
 	lostMediaName
 	lostMediaText
@@ -37,6 +38,7 @@ var table = [...]llm.Loss{
 	lostMaxTokens:   {Path: "max_tokens", Reason: "the vendor takes 16 at least"},
 	lostName:        {Path: "messages.name", Reason: "messages have no names"},
 	lostThinking:    {Path: "messages.thinking", Reason: "only thoughts that this format's vendor has signed are taken back, and only before what they led to"},
+	lostCall:        {Path: "messages.tool_call", Reason: "a call needs a result, and this one has none"},
 	lostFailed:      {Path: "messages.tool_result.failed", Reason: "a tool's output does not say whether it failed"},
 	lostMediaName:   {Path: "messages.media.name", Reason: "only documents have names"},
 	lostMediaText:   {Path: "messages.media.text", Reason: "a document given as text is sent as text"},

@@ -126,8 +126,7 @@ func (r *reply) echoed() []byte {
 	w := wire.Writer{B: make([]byte, 0, 1024)}
 	w.B = append(w.B, '{')
 	w.Bool("background", false)
-	text, _ := instructions(q.Messages)
-	w.TextOrNull("instructions", text)
+	w.TextOrNull("instructions", leading(q.Messages))
 	intOrNull(&w, "max_output_tokens", q.MaxTokens)
 	w.Null("max_tool_calls")
 	w.Bool("parallel_tool_calls", q.Parallel == nil || *q.Parallel)
