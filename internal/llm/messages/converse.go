@@ -2,7 +2,6 @@ package messages
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/understudyhq/understudy/internal/llm"
 )
@@ -33,9 +32,9 @@ type converser struct {
 	system []llm.Part
 	turns  []turn
 	calls  []call
-	heard  int // calls met so far
-	known  map[string]bool
-	due    []call // the calls of the assistant's turn that is open
+	heard  int             // calls met so far
+	known  map[string]bool // ids of calls that have been heard
+	due    []call          // the calls of the assistant's turn that is open
 }
 
 func (e *encoder) converse() (system []llm.Part, turns []turn) {
@@ -68,41 +67,26 @@ func (e *encoder) converse() (system []llm.Part, turns []turn) {
 // call of the same id. Ids that went out before get a number, as some upstreams count their
 // calls from the beginning in every turn.
 func (c *converser) pair() {
-	type last struct {
-		call  int // its number
-		times int // that the id has been given
-	}
-	var latest map[string]last
+	var (
+		latest map[string]int // the number of the call
+		ids    *llm.UniqueIDs
+	)
 	for i := range c.e.r.Messages {
 		for _, p := range c.e.r.Messages[i].Parts {
 			switch p := p.(type) {
 			case *llm.ToolCall:
 				if latest == nil {
-					latest, c.known = map[string]last{}, map[string]bool{}
+					latest, c.known, ids = map[string]int{}, map[string]bool{}, llm.NewUniqueIDs(idLimit)
 				}
-				times := latest[p.ID].times + 1
-				latest[p.ID] = last{len(c.calls), times}
-				c.calls = append(c.calls, call{id: c.unique(p.ID, times)})
+				latest[p.ID] = len(c.calls)
+				c.calls = append(c.calls, call{id: ids.Next(p.ID)})
 			case *llm.ToolResult:
-				if l, ok := latest[p.ID]; ok {
-					c.calls[l.call].result = p
+				if n, ok := latest[p.ID]; ok {
+					c.calls[n].result = p
 				}
 			}
 		}
 	}
-	clear(c.known) // from here on: ids of calls that have been heard
-}
-
-// unique is an id as it goes out the n-th time.
-func (c *converser) unique(id string, n int) string {
-	safe := llm.SafeID(id, idLimit)
-	for ; n > 1 || c.known[safe]; n++ {
-		if safe = llm.SafeID(id+"_"+strconv.Itoa(n), idLimit); !c.known[safe] {
-			break
-		}
-	}
-	c.known[safe] = true
-	return safe
 }
 
 func (c *converser) part(p llm.Part, assistant bool) {

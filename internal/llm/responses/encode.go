@@ -14,16 +14,7 @@ type encoder struct {
 	target llm.Target
 	lost   losses
 
-	calls   map[*llm.ToolCall]*call
-	results map[*llm.ToolResult]*call  // those that belong to a call
-	strays  map[string]*llm.ToolResult // the others, until they have been told: the last of an id
-}
-
-// call is a call and what it has brought.
-type call struct {
-	id     string // as it goes out
-	custom bool
-	result *llm.ToolResult // the last of several; nil = none
+	pairs *llm.Pairs
 }
 
 // minTokens is the least that the vendor takes as a limit.

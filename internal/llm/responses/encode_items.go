@@ -13,7 +13,7 @@ import (
 // messages writes instructions and input.
 func (e *encoder) messages() error {
 	messages := e.r.Messages
-	e.pair(messages)
+	e.pairs = llm.PairTools(messages, maxIDBytes)
 	if text, ok := e.instructions(messages); ok {
 		e.Text("instructions", text)
 		e.noteCache(messages[0].Parts[0])
@@ -66,7 +66,7 @@ func (e *encoder) isEmpty(parts []llm.Part) bool {
 		case *llm.Text:
 			return p.Text != ""
 		case *llm.ToolCall:
-			return e.calls[p].result != nil
+			return e.pairs.Result(p) != nil
 		case *llm.Thinking:
 			return false
 		default:
@@ -163,14 +163,12 @@ func (t *turn) input(p llm.Part) error {
 // response.
 func (t *turn) result(r *llm.ToolResult) error {
 	e := t.e
-	if e.results[r] != nil || e.strays[r.ID] == nil {
+	if r = e.pairs.Stray(r); r == nil {
 		return nil
 	}
-	r = e.strays[r.ID]
-	delete(e.strays, r.ID)
 	if e.r.PreviousResponseID != "" {
 		t.end()
-		return e.result(&call{id: llm.SafeID(r.ID, maxIDBytes), result: r})
+		return e.result(llm.SafeID(r.ID, maxIDBytes), false, r)
 	}
 	name := r.Name
 	if name == "" {
@@ -237,8 +235,12 @@ func (e *encoder) assistant(m *llm.Message) error {
 // resultsOf writes what the calls of a message have brought.
 func (e *encoder) resultsOf(m *llm.Message) error {
 	for _, p := range m.Parts {
-		if c, ok := p.(*llm.ToolCall); ok && e.calls[c].result != nil {
-			if err := e.result(e.calls[c]); err != nil {
+		c, ok := p.(*llm.ToolCall)
+		if !ok {
+			continue
+		}
+		if r := e.pairs.Result(c); r != nil {
+			if err := e.result(e.pairs.ID(c), e.isCustom(c.Name), r); err != nil {
 				return err
 			}
 		}
@@ -271,13 +273,12 @@ func (e *encoder) thinking(t *llm.Thinking, following []llm.Part) {
 }
 
 func (e *encoder) call(c *llm.ToolCall) {
-	known := e.calls[c]
-	if known.result == nil {
+	if e.pairs.Result(c) == nil {
 		e.lost.add(lostCall)
 		return
 	}
 	e.Open('{')
-	if known.custom {
+	if e.isCustom(c.Name) {
 		e.Plain("type", "custom_tool_call")
 		e.Text("input", wire.UnwrapInput(c.Arguments))
 	} else {
@@ -288,22 +289,21 @@ func (e *encoder) call(c *llm.ToolCall) {
 		}
 		e.Text("arguments", arguments)
 	}
-	e.Plain("call_id", known.id)
+	e.Plain("call_id", e.pairs.ID(c))
 	e.Plain("name", llm.SafeID(c.Name, maxNameBytes))
 	e.Close('}')
 }
 
 // result writes the result of a call.
-func (e *encoder) result(c *call) error {
-	r := c.result
+func (e *encoder) result(id string, custom bool, r *llm.ToolResult) error {
 	e.lost.addIf(r.Failed, lostFailed)
 	e.Open('{')
-	if c.custom {
+	if custom {
 		e.Plain("type", "custom_tool_call_output")
 	} else {
 		e.Plain("type", "function_call_output")
 	}
-	e.Plain("call_id", c.id)
+	e.Plain("call_id", id)
 	if err := e.resultContent(r); err != nil {
 		return err
 	}
