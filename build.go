@@ -178,7 +178,7 @@ func describe(p config.Provider, adapter providers.Provider, base *url.URL) *pro
 		u.Formats = adapter.Formats()
 	}
 	for _, m := range p.Models {
-		u.Models = append(u.Models, providers.Model{Name: m.Name, Aliases: m.Alias, Fallback: m.Fallback})
+		u.Models = append(u.Models, providers.Model{Name: m.Name, Aliases: m.Alias, Fallback: m.Fallback, Reasoning: m.Reasoning})
 	}
 	return u
 }

@@ -208,6 +208,10 @@ type Model struct {
 	Alias []string `yaml:"alias" config:"one"`
 	// Fallback are models to try when this one's candidates are exhausted.
 	Fallback []string `yaml:"fallback" config:"one"`
+	// Reasoning are the levels of reasoning that the model takes: none, minimal, low, medium,
+	// high, xhigh and max; none alone = it does not think. Default nil = not known, the upstream
+	// decides.
+	Reasoning []string `yaml:"reasoning" config:"one"`
 }
 
 // Credential is one secret at a provider.

@@ -122,6 +122,19 @@ func (v *validator) models(path string, models []Model) {
 		if j := slices.Index(m.Fallback, m.Name); j >= 0 && m.Name != "" {
 			v.failf(at(path+".fallback", j), "%q is the model itself", m.Name)
 		}
+		v.reasoning(path+".reasoning", m.Reasoning)
+	}
+}
+
+func (v *validator) reasoning(path string, levels []string) {
+	if levels != nil && len(levels) == 0 {
+		v.failf(path, "must not be empty; leave the key out if it is not known")
+	}
+	for i, l := range levels {
+		v.oneOf(at(path, i), l, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+		if slices.Contains(levels[:i], l) {
+			v.failf(at(path, i), "%q is listed twice", l)
+		}
 	}
 }
 

@@ -68,6 +68,9 @@ func (a *attempt) run() result {
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
 	a.ctx = a.trace.Context(a.ctx)
+	if err := a.checkSuffix(); err != nil {
+		return a.unfit(err)
+	}
 	if a.format != a.in.format {
 		if err := a.translate(); err != nil {
 			return a.untranslated(err)

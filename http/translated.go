@@ -3,14 +3,12 @@ package httpapi
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/understudyhq/understudy/http/fault"
-	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/providers"
@@ -62,7 +60,7 @@ func (a *attempt) translate() error {
 	}
 	body, lost, err := encode(translate.Upstream{
 		Format: a.format, Model: a.upstreamCall.Model, Stream: c.stream, Reasoning: translate.Suffix(a.lease.Suffix),
-		Compatible: a.lease.Credential.Upstream.Kind == "openai-compatible",
+		Levels: a.levels(), Compatible: a.lease.Credential.Upstream.Kind == "openai-compatible",
 	})
 	if err != nil {
 		return untranslatable(err)
@@ -274,37 +272,4 @@ func (a *attempt) estimate() result {
 	a.in.w.Header().Set(estimateHeader, "tokens")
 	a.in.write(http.StatusOK, "application/json", translate.AppendCount(nil, a.in.format, n))
 	return result{outcome: providers.Outcome{Kind: providers.Canceled, Neutral: true, Reason: "estimated by the gateway"}}
-}
-
-// ownBody returns the body that goes out if it is not the client's; nil = it is.
-func (a *attempt) ownBody() ([]byte, error) {
-	if a.translated != nil {
-		return a.translated.body, nil
-	}
-	return a.rewritten()
-}
-
-// rewritten returns the client's body for an upstream of its own format where that must not be what it
-// has sent: with the reasoning that the model's suffix asks for, and without what only upstreams of other
-// formats could read. nil = it goes out as it is.
-func (a *attempt) rewritten() ([]byte, error) {
-	if a.call.body == nil || !translatable(a.call.operation) {
-		return nil, nil
-	}
-	a.unmark = a.unmark || a.server.translates.Load() // looking through a large body costs as much as relaying it
-	marks := a.unmark && translate.HasMarks(a.call.body.Bytes)
-	suffix := a.lease.Suffix != "" && a.call.operation == providers.Generate
-	if !suffix && !marks {
-		return nil, nil
-	}
-	out, _ := payload.Outbound(a.call.body, a.edits())
-	body, err := io.ReadAll(out)
-	_ = out.Close()
-	if err == nil && marks {
-		body = translate.DropMarks(a.in.format, body)
-	}
-	if err == nil && suffix {
-		body, err = translate.SetReasoning(a.in.format, body, translate.Suffix(a.lease.Suffix))
-	}
-	return body, err
 }

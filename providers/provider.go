@@ -93,6 +93,9 @@ type Model struct {
 	Name     string   // the upstream's own name
 	Aliases  []string // other names clients may use
 	Fallback []string // model names to try when this one's candidates are exhausted
+	// Reasoning lists the levels of reasoning that the model takes, in the words of model
+	// suffixes; "none" alone = it does not think; empty = not known.
+	Reasoning []string
 }
 
 // Upstream is one configured provider: an adapter, where it is reached, and what it
@@ -112,6 +115,17 @@ type Upstream struct {
 
 // Speaks reports whether u serves format f without translation.
 func (u *Upstream) Speaks(f Format) bool { return slices.Contains(u.Formats, f) }
+
+// Reasoning returns the levels of reasoning that a model takes, by the upstream's own name for
+// it, as Model.Reasoning lists them; nil = not known.
+func (u *Upstream) Reasoning(model string) []string {
+	for i := range u.Models {
+		if u.Models[i].Name == model {
+			return u.Models[i].Reasoning
+		}
+	}
+	return nil
+}
 
 // Header is one configured header. A Value of the form "$X-Foo" copies the client's
 // X-Foo, if it sent one. Values may be secrets.

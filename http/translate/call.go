@@ -2,6 +2,7 @@ package translate
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/understudyhq/understudy/internal/llm"
 	"github.com/understudyhq/understudy/internal/llm/chat"
@@ -62,6 +63,7 @@ type target struct {
 	budget     int64
 	stream     bool
 	compatible bool
+	unfit      bool // the client's own reasoning is another
 }
 
 // Decode reads a client's request for an answer or, if count is set, for the count of its
@@ -89,6 +91,9 @@ type Upstream struct {
 	Stream bool
 	// Reasoning replaces the client's own if it says anything.
 	Reasoning llm.Reasoning
+	// Levels are those of reasoning that the model takes, "none" alone if it does not think;
+	// empty = not known.
+	Levels []string
 	// Compatible says that the upstream is not the format's own vendor.
 	Compatible bool
 }
@@ -96,12 +101,13 @@ type Upstream struct {
 // Encode returns the request as the body for an upstream, and what of it the format cannot
 // say. The body is not to be changed. Its errors are *llm.UnsupportedError.
 func (c *Call) Encode(u Upstream) (body []byte, lost []llm.Loss, err error) {
+	r, unfit := c.requestFor(u)
 	to := target{
-		format: u.Format, model: u.Model, reasoning: u.Reasoning.Level, budget: -1,
-		stream: u.Stream, compatible: u.Compatible,
+		format: u.Format, model: u.Model, reasoning: r.Reasoning.Level, budget: -1,
+		stream: u.Stream, compatible: u.Compatible, unfit: unfit != nil,
 	}
-	if u.Reasoning.Budget != nil {
-		to.budget = *u.Reasoning.Budget
+	if r.Reasoning.Budget != nil {
+		to.budget = *r.Reasoning.Budget
 	}
 	if c.body != nil && c.to == to {
 		return c.body, c.lost, nil
@@ -109,23 +115,29 @@ func (c *Call) Encode(u Upstream) (body []byte, lost []llm.Loss, err error) {
 	if err := c.request.CheckNeeded(llm.Format(u.Format)); err != nil {
 		return nil, nil, err
 	}
-	body, lost, err = codec(u.Format).EncodeRequest(nil, c.requestFor(u), llm.Target{Compatible: u.Compatible})
+	body, lost, err = codec(u.Format).EncodeRequest(nil, r, llm.Target{Compatible: u.Compatible})
 	if err != nil {
 		return nil, nil, err
 	}
-	lost = append(append([]llm.Loss(nil), c.request.Unsaid...), lost...)
+	lost = slices.Concat(c.request.Unsaid, unfit, lost)
 	c.to, c.body, c.lost = to, body, lost
 	return body, lost, nil
 }
 
-// requestFor returns the request as an upstream is to be asked.
-func (c *Call) requestFor(u Upstream) *llm.Request {
-	r := *c.request
-	r.Model, r.Stream = u.Model, u.Stream
+// requestFor returns the request as an upstream is to be asked, and what of its reasoning the
+// model does not take.
+func (c *Call) requestFor(u Upstream) (r *llm.Request, unfit []llm.Loss) {
+	next := *c.request
+	next.Model, next.Stream = u.Model, u.Stream
 	if u.Reasoning.Said() {
-		r.Reasoning.Level, r.Reasoning.Budget = u.Reasoning.Level, u.Reasoning.Budget
+		next.Reasoning.Level, next.Reasoning.Budget = u.Reasoning.Level, u.Reasoning.Budget
 	}
-	return &r
+	asked := next.Reasoning
+	next.Reasoning = asked.Fit(levels(u.Levels))
+	if asked != next.Reasoning {
+		unfit = []llm.Loss{lostReasoning()}
+	}
+	return &next, unfit
 }
 
 // Message returns what a client is told about an error of Decode or Encode, and the request's

@@ -17,7 +17,8 @@ func CanCount(f providers.Format) bool { return f != providers.OpenAIChat }
 // EncodeCount returns the request as a body that asks how many tokens it has.
 func (c *Call) EncodeCount(u Upstream) (body []byte, lost []llm.Loss, err error) {
 	if u.Format == providers.Gemini {
-		return gemini.Codec{}.EncodeCountRequest(nil, c.requestFor(u), llm.Target{Compatible: u.Compatible})
+		r, _ := c.requestFor(u)
+		return gemini.Codec{}.EncodeCountRequest(nil, r, llm.Target{Compatible: u.Compatible})
 	}
 	body, lost, err = c.Encode(u)
 	if err != nil {

@@ -1,7 +1,9 @@
 package llm
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -91,6 +93,43 @@ func (r Reasoning) AsBudget() (tokens int64, ok bool) {
 	default:
 		return 0, false
 	}
+}
+
+// Thinks reports whether a model that takes only these levels thinks at all. A model of which
+// nothing is known may.
+func Thinks(levels []Level) bool { return len(levels) != 1 || levels[0] != LevelNone }
+
+// Takes reports whether a model that takes only these levels takes r as it is. A budget is
+// about so much, so it has none of its own to miss; LevelAuto is the model's own choice.
+func (r Reasoning) Takes(levels []Level) bool {
+	return len(levels) == 0 || r.Level == "" || r.Level == LevelAuto || slices.Contains(levels, r.Level)
+}
+
+// Fit returns r for a model that takes only these levels: what it asks for if that is one of
+// them, else the nearest lower one, else the lowest of all. A model that does not think is
+// asked for nothing. Without levels, nothing is known and r stays.
+func (r Reasoning) Fit(levels []Level) Reasoning {
+	if !Thinks(levels) {
+		return Reasoning{}
+	}
+	wanted := r.AsLevel()
+	if len(levels) == 0 || wanted == "" || wanted == LevelAuto || slices.Contains(levels, wanted) {
+		return r
+	}
+	r.Budget, r.Level = nil, nearest(levels, wanted.Budget())
+	return r
+}
+
+// nearest returns the highest of some levels that has no more tokens, else the lowest.
+func nearest(levels []Level, tokens int64) Level {
+	byTokens := func(a, b Level) int { return cmp.Compare(a.Budget(), b.Budget()) }
+	best := slices.MinFunc(levels, byTokens)
+	for _, l := range levels {
+		if n := l.Budget(); n <= tokens && n > best.Budget() {
+			best = l
+		}
+	}
+	return best
 }
 
 // ParseSuffix reads the reasoning suffix of a model name: "(high)" or "(8192)".

@@ -110,3 +110,34 @@ func TestSafeID_FitsAndStaysApart(t *testing.T) {
 		}
 	})
 }
+
+// Rows TR68 and TR70.
+func TestReasoning_FitsTheLevelsOfAModel(t *testing.T) {
+	t.Parallel()
+	level := func(l llm.Level) llm.Reasoning { return llm.Reasoning{Level: l, Summary: "auto"} }
+	budget := func(n int64) llm.Reasoning { return llm.Reasoning{Budget: &n, Summary: "auto"} }
+	three := []llm.Level{llm.LevelHigh, llm.LevelLow, llm.LevelMedium}
+	tests := map[string]struct {
+		asked  llm.Reasoning
+		levels []llm.Level
+		want   llm.Reasoning
+		takes  bool
+	}{
+		"nothing is known":            {level(llm.LevelXHigh), nil, level(llm.LevelXHigh), true},
+		"one of them":                 {level(llm.LevelMedium), three, level(llm.LevelMedium), true},
+		"the nearest lower":           {level(llm.LevelXHigh), three, level(llm.LevelHigh), false},
+		"nothing is lower":            {level(llm.LevelMinimal), three, level(llm.LevelLow), false},
+		"off, which it cannot":        {level(llm.LevelNone), three, level(llm.LevelLow), false},
+		"left to the model":           {level(llm.LevelAuto), three, level(llm.LevelAuto), true},
+		"nothing was said":            {llm.Reasoning{Summary: "auto"}, three, llm.Reasoning{Summary: "auto"}, true},
+		"a budget within them":        {budget(9000), three, budget(9000), true},
+		"a budget above them":         {budget(99_000), three, level(llm.LevelHigh), true},
+		"an unknown word is medium":   {level("extreme"), three, level(llm.LevelMedium), false},
+		"a model that does not think": {level(llm.LevelHigh), []llm.Level{llm.LevelNone}, llm.Reasoning{}, false},
+		"nor with a budget":           {budget(9000), []llm.Level{llm.LevelNone}, llm.Reasoning{}, true},
+	}
+	for name, tt := range tests {
+		require.Equal(t, tt.want, tt.asked.Fit(tt.levels), name)
+		require.Equal(t, tt.takes, tt.asked.Takes(tt.levels), name)
+	}
+}
