@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/understudyhq/understudy/http/payload"
 	"github.com/understudyhq/understudy/internal/fake"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -301,4 +302,49 @@ func TestReadBody_AnswersACutRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 400, resp.StatusCode)
 	require.Contains(t, string(text), `"code":"incomplete_body"`)
+}
+
+// Row TR65: the same model's body is nobody's but the client's, at the cost of one allocation;
+// of another model only the name is replaced.
+func TestRelay_TR65CopiesNoBody(t *testing.T) {
+	t.Parallel()
+	pool := newPool(nil)
+	s := newTestServer(pool, live())
+	text := `{"model":"m", "x" : "` + strings.Repeat("x", 64<<10) + `"}`
+	c := &call{model: "m", body: s.buffers.Get(int64(len(text)))}
+	c.body.Bytes = append(c.body.Bytes, text...)
+	c.modelAt.Start, c.modelAt.End = 9, 12
+	in := &inbound{server: s, r: httptest.NewRequest(http.MethodPost, "/", nil), format: providers.OpenAIChat}
+	a := &attempt{server: s, in: in, call: c, format: providers.OpenAIChat}
+	a.lease.Credential, a.upstreamCall.Model = pool.credentials[0], "m"
+	own, err := a.ownBody()
+	require.NoError(t, err)
+	require.Nil(t, own)
+
+	sent := func() []byte {
+		body, length := payload.Outbound(c.body, a.edits())
+		defer body.Close()
+		all, err := io.ReadAll(body)
+		require.NoError(t, err)
+		require.Len(t, all, length)
+		return all
+	}
+	requireSameBytes(t, text, sent())
+	a.upstreamCall.Model = "other"
+	requireSameBytes(t, strings.Replace(text, `"m"`, `"other"`, 1), sent())
+}
+
+// TestRelay_TR65CostsOneAllocation is apart because nothing may run beside it.
+func TestRelay_TR65CostsOneAllocation(t *testing.T) {
+	pool := newPool(nil)
+	s := newTestServer(pool, live())
+	c := &call{model: "m", body: s.buffers.Get(64 << 10)}
+	c.body.Bytes = append(c.body.Bytes, `{"model":"m","x":"`+strings.Repeat("x", 32<<10)+`"}`...)
+	a := &attempt{server: s, in: &inbound{format: providers.OpenAIChat}, call: c}
+	a.lease.Credential, a.upstreamCall.Model = pool.credentials[0], "m"
+	allocations := testing.AllocsPerRun(100, func() {
+		body, _ := payload.Outbound(c.body, a.edits())
+		_ = body.Close()
+	})
+	require.LessOrEqual(t, allocations, 1.0)
 }

@@ -249,7 +249,7 @@ func imagesIn(output string) ([]llm.Part, bool) {
 		switch {
 		case p.Type == "input_text" || p.Type == "output_text" || p.Type == "text":
 			parts = append(parts, &llm.Text{Text: d.texts.At(p.Text.Span)})
-		case p.Type == "input_image" && p.ImageURL != "":
+		case p.Type == "input_image" && isAddress(string(p.ImageURL)):
 			images++
 			parts = append(parts, p.image())
 		default:
@@ -257,6 +257,11 @@ func imagesIn(output string) ([]llm.Part, bool) {
 		}
 	}
 	return parts, images > 0
+}
+
+// isAddress reports whether an image can be had by what is said to be its address.
+func isAddress(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "data:image/")
 }
 
 func (d *decoder) thinking(it *item) {

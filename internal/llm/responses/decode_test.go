@@ -108,7 +108,7 @@ func TestDecodeRequest_TR50FindsImagesInStrings(t *testing.T) {
 	for _, text := range []string{
 		`plain input_image`, `[]`, `[{"type":"input_text","text":"a"}]`,
 		`{"type":"input_image","image_url":"https://x.example/a.png"}`,
-		`[{"type":"input_image"}]`, `[{"type":"input_image","image_url":""}]`,
+		`[{"type":"input_image"}]`, `[{"type":"input_image","image_url":""}]`, `[{"type":"input_image","image_url":"a.png"}]`,
 		`[{"type":"input_image","image_url":"https://x.example/a.png"}`,
 		`[{"type":"input_image","image_url":"https://x.example/a.png"},{"type":"other"}]`,
 		`[{"type":"input_image","image_url":"https://x.example/a.png"},5]`,
