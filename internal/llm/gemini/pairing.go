@@ -24,7 +24,7 @@ func (p *pairing) collect(contents []content) {
 			return
 		}
 		if *set == nil {
-			*set = map[string]bool{}
+			*set = make(map[string]bool, len(contents)/2)
 		}
 		(*set)[id] = true
 	}

@@ -73,7 +73,7 @@ func size(r *llm.Request) int {
 	}
 	n += len(r.Output.Schema) + len(r.Output.Schema)/4
 	for _, m := range r.Messages {
-		n += 64 + sizeOf(m.Parts)
+		n += 40 + sizeOf(m.Parts)
 	}
 	return n
 }
@@ -81,7 +81,7 @@ func size(r *llm.Request) int {
 func sizeOf(parts []llm.Part) int {
 	n := 0
 	for _, p := range parts {
-		n += 96
+		n += 72 // names and brackets
 		switch p := p.(type) {
 		case *llm.Text:
 			n += len(p.Text) + len(p.Text)/16 // escapes

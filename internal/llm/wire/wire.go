@@ -117,5 +117,5 @@ func AppendString(dst []byte, s string) []byte {
 // IsObject reports whether raw is a valid JSON object.
 func IsObject(raw []byte) bool {
 	v := jsontext.Value(raw)
-	return v.IsValid(lenient()) && v.Kind() == '{'
+	return v.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) && v.Kind() == '{'
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package translate_test
+
+// maxMemory is how much of the heap a request may take, by its size.
+const maxMemory = 3.0

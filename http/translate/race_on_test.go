@@ -1,0 +1,7 @@
+//go:build race
+
+package translate_test
+
+// maxMemory is how much of the heap a request may take, by its size. With the race detector,
+// slices that grow are allocated twice.
+const maxMemory = 6.0
