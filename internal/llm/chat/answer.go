@@ -142,8 +142,12 @@ func saysNothing(p llm.Part) bool {
 }
 
 // clientName returns how the client calls a tool: some formats' upstreams know it by a
-// shorter or plainer name, of at most 64 or 128 characters.
+// shorter or plainer name, of at most 64 or 128 characters. A call that the model has given no
+// name gets one, since clients look it up.
 func clientName(r *llm.Request, name string) string {
+	if name == "" {
+		return "unnamed_tool"
+	}
 	if t := r.ToolNamed(name, 64, 128); t != nil {
 		return t.Name
 	}
