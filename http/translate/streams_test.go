@@ -59,7 +59,7 @@ func wireEvents(t require.TestingT, f providers.Format) []sse.Event {
 	var all []sse.Event
 	for _, a := range answers() {
 		for _, e := range eventsOf(t, streamIn(f, &a)) {
-			all = append(all, sse.Event{Name: []byte(e.name), Data: []byte(e.data.Raw)})
+			all = append(all, e.wire())
 		}
 	}
 	for _, data := range sloppy() {

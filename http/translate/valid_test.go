@@ -18,6 +18,9 @@ type event struct {
 	data gjson.Result
 }
 
+// wire is the event as a codec is given it.
+func (e event) wire() sse.Event { return sse.Event{Name: []byte(e.name), Data: []byte(e.data.Raw)} }
+
 // eventsOf reads a client's stream.
 func eventsOf(t require.TestingT, stream []byte) []event {
 	var (
