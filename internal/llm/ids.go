@@ -10,8 +10,19 @@ import (
 // NewID makes an id of what it is for: the same for the same seeds, and as good as unique
 // otherwise. It is prefix and 24 hexadecimal digits.
 func NewID(prefix string, seeds ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(seeds, "\x00")))
-	return prefix + hex.EncodeToString(sum[:12])
+	h := sha256.New()
+	var buffer [256]byte // a seed may be a whole conversation, which is not to be copied
+	for i, seed := range seeds {
+		if i > 0 {
+			h.Write([]byte{0})
+		}
+		for seed != "" {
+			n := copy(buffer[:], seed)
+			h.Write(buffer[:n])
+			seed = seed[n:]
+		}
+	}
+	return prefix + hex.EncodeToString(h.Sum(buffer[:0])[:12])
 }
 
 // SafeID returns id in the alphabet that every format takes, letters, digits, - and _, and

@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/understudyhq/understudy/internal/llm/wire"
 )
 
 // scratch lends memory in which strings are unescaped. Decoding into a string does that in
@@ -24,7 +26,7 @@ func unquoted(raw []byte) string {
 		return string(inside)
 	}
 	memory, _ := scratch.Get().(*[]byte)
-	text, _ := jsontext.AppendUnquote((*memory)[:0], raw) // its only error is invalid UTF-8
+	text := wire.AppendUnquoted((*memory)[:0], raw)
 	result := string(text)
 	if cap(text) <= maxScratch {
 		*memory = text

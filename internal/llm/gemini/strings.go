@@ -51,7 +51,9 @@ func text(raw jsontext.Value) (string, bool) {
 		return "", false
 	}
 	inner := raw[1 : len(raw)-1]
-	inner = validUTF8(inner)
+	if !utf8.Valid(inner) {
+		return string(wire.AppendUnquoted(nil, raw)), true
+	}
 	escape := bytes.IndexByte(inner, '\\')
 	if escape < 0 {
 		return string(inner), true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -133,8 +134,11 @@ func (r *reader) text(s *string) error {
 	if err != nil {
 		return err
 	}
-	// Its only error is about invalid UTF-8, which becomes replacement characters.
-	r.unquoted, _ = jsontext.AppendUnquote(r.unquoted[:0], quoted)
+	if inside := quoted[1 : len(quoted)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		*s = string(inside)
+		return nil
+	}
+	r.unquoted = wire.AppendUnquoted(r.unquoted[:0], quoted)
 	*s = string(r.unquoted)
 	return nil
 }

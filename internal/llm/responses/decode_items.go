@@ -19,12 +19,15 @@ func (in *input) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	d := in.d
 	d.r.Messages, d.extra, d.results, d.err = nil, nil, false, nil // of several inputs the last counts
 	if dec.PeekKind() != '[' {
-		var text string
-		err := json.UnmarshalDecode(dec, &text)
-		if text != "" {
+		var at wire.TextSpan
+		err := at.UnmarshalJSONFrom(dec)
+		if err != nil {
+			return err
+		}
+		if text := d.texts.At(at.Span); text != "" {
 			d.add(llm.User, &llm.Text{Text: text})
 		}
-		return err
+		return nil
 	}
 	var it item
 	return wire.Elements(dec, func(i int) error {

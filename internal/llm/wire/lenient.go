@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -48,12 +49,23 @@ func (t *Texts) At(s Span) string {
 		return ""
 	case raw[0] != '"':
 		return string(raw)
-	case bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw):
+	}
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
 		return string(raw[1 : len(raw)-1])
 	}
-	// Its error is about invalid UTF-8, which has become replacement characters.
-	t.scratch, _ = jsontext.AppendUnquote(t.scratch[:0], raw)
+	t.scratch = AppendUnquoted(t.scratch[:0], raw)
 	return string(t.scratch)
+}
+
+// AppendUnquoted appends what a valid JSON string says to dst. Invalid UTF-8 becomes
+// replacement characters. Memory for it is taken at once: a string may be as long as a body.
+func AppendUnquoted(dst, raw []byte) []byte {
+	room := len(raw)
+	if !utf8.Valid(raw) { // a replacement character has three bytes
+		room *= utf8.UTFMax - 1
+	}
+	dst, _ = jsontext.AppendUnquote(slices.Grow(dst, room), raw) // its only error is invalid UTF-8
+	return dst
 }
 
 // Elements steps through the array that comes next; fn reads the i-th element.
