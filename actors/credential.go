@@ -126,7 +126,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 	case refreshDue:
 		a.scheduleRefresh(c)
 	case modelChanged:
-		a.tell(Rested{a.credential.ID, msg.model, msg.state})
+		a.tell(Rested{Credential: a.credential.ID, Model: msg.model, State: msg.state})
 	case revive:
 		a.revive(c, msg.model)
 	case wake:
@@ -174,7 +174,7 @@ func (a *credentialActor) started(c actor.Context) {
 	if !a.rest.Until.IsZero() && !a.rest.Held {
 		a.alarm.At(c, a.rest.Until, wake{})
 	}
-	a.tell(CredentialUp{a.credential.ID})
+	a.tell(CredentialUp{Credential: a.credential.ID})
 	a.announce(c)
 	a.scheduleRefresh(c)
 	a.endIfRetired(c)

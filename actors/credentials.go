@@ -228,7 +228,7 @@ func (a *credentialsActor) spawn(c actor.Context, row *credentialRow) {
 
 func (a *credentialsActor) tellJoined(c actor.Context, row *credentialRow) {
 	c.Send(a.w.router, joined{row.credential, row.pid, row.order})
-	c.Send(a.w.ledger, CredentialJoined{row.credential})
+	c.Send(a.w.ledger, CredentialJoined{Credential: row.credential})
 }
 
 // spread tells an outcome to the other credentials of its account. A success that used up a
@@ -257,7 +257,7 @@ func (a *credentialsActor) spread(c actor.Context, msg accountOutcome) {
 func (a *credentialsActor) remove(c actor.Context, row *credentialRow) {
 	id := row.credential.ID
 	delete(a.rows, id)
-	a.w.tell(CredentialLeft{id})
+	a.w.tell(CredentialLeft{Credential: id})
 	c.Send(a.w.sessions, unbind{id})
 	if row.cancel != nil {
 		row.cancel()

@@ -2,7 +2,7 @@
 // actors and answers, for every request, which credential may be used now.
 //
 //	gateway            guardian: keeps the plan; ends the engine when a child cannot be kept alive
-//	├── ledger         counts, snapshots, records of requests, subscribers
+//	├── ledger         (ledger) counts, snapshots, records of requests, subscribers
 //	├── pins           (memory) where things were made that exist there only
 //	├── transcripts    (memory) conversations that no upstream remembers
 //	├── router         Acquire -> rank -> hand over; refused -> next candidate; lets requests wait
@@ -35,8 +35,8 @@
 //	session      bind, expire, announce, unbind                               -
 //	pins         Made, Whose, pinsDue                                         []Origin
 //	transcripts  Turned, TranscriptOf, turnsDue                               []byte
-//	ledger       every Fact, recorded, listRecords, findRecord, takeSnapshot, Snapshot, []*Record,
-//	             subscribe, unsubscribe                                       *Record
+//	ledger       every Fact, Keep, ListRecords, FindRecord, TakeSnapshot,     Snapshot, []*Record,
+//	             Subscribe, Unsubscribe                                       *Record
 //
 // What an actor must not lose when it is restarted (rests, open leases) is kept in a memory
 // that its incarnations share and nobody else touches. Messages are on top of the file of

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/understudyhq/understudy/actors/ledger"
 	"github.com/understudyhq/understudy/providers"
 )
 
@@ -48,16 +49,16 @@ func TestGrowth_MadeUpModelsAndSessionsLeaveNothing(t *testing.T) {
 func TestGrowth_RecordsAreARing(t *testing.T) {
 	t.Parallel()
 	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
-		for i := range recordsKept + 500 {
+		for i := range ledger.RecordsKept + 500 {
 			e.Record(&Record{RequestID: strconv.Itoa(i)})
 		}
 		e.Record(&Record{RequestID: "600", Client: "again"})
-		all, err := e.Records(t.Context(), 2*recordsKept)
+		all, err := e.Records(t.Context(), 2*ledger.RecordsKept)
 		require.NoError(t, err)
-		require.Len(t, all, recordsKept)
+		require.Len(t, all, ledger.RecordsKept)
 		require.Equal(t, "600", all[0].RequestID)
-		require.Equal(t, strconv.Itoa(recordsKept+499), all[1].RequestID)
-		require.Equal(t, "501", all[recordsKept-1].RequestID)
+		require.Equal(t, strconv.Itoa(ledger.RecordsKept+499), all[1].RequestID)
+		require.Equal(t, "501", all[ledger.RecordsKept-1].RequestID)
 		latest, err := e.Records(t.Context(), 2)
 		require.NoError(t, err)
 		require.Equal(t, all[:2], latest)

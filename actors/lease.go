@@ -56,19 +56,6 @@ type Origin = memory.Origin
 // Turned says what an answer has added to a conversation that no upstream remembers.
 type Turned = memory.Turned
 
-// Why says why a credential was picked.
-type Why string
-
-// Reasons for a pick.
-const (
-	WhyPin      Why = "pin"      // state that the request needs lies there
-	WhyBound    Why = "bound"    // it serves this session
-	WhyWarm     Why = "warm"     // it served this session before
-	WhyStrategy Why = "strategy" // the strategy chose it
-	WhyProbe    Why = "probe"    // it rests: the request finds out whether it must go on
-	WhyOnly     Why = "only"     // nothing else was ready
-)
-
 // Lease is leave to use a credential once. Whoever got one reports it, once, with
 // System.Report; System.FirstByte before that says that it has served.
 type Lease struct {

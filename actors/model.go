@@ -178,7 +178,7 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.alarm.Cancel()
 		if !m.retiring {
 			c.Send(m.w.router, modelDown{m.id, m.name, false})
-			c.Send(m.w.ledger, ModelLeft{m.id, m.name})
+			c.Send(m.w.ledger, ModelLeft{Credential: m.id, Model: m.name})
 		}
 	case *actor.Restarting:
 		m.alarm.Cancel()

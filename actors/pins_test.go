@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/understudyhq/understudy/actors/ledger"
 	"github.com/understudyhq/understudy/internal/pin"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -76,14 +77,14 @@ func TestPins_AreForgottenAfterThirtyDays(t *testing.T) {
 func TestRecords_AreBounded(t *testing.T) {
 	t.Parallel()
 	inEngine(t, 1, nil, func(t *testing.T, e *engine) {
-		for i := range recordsKept + 2 {
+		for i := range ledger.RecordsKept + 2 {
 			e.Record(&Record{RequestID: strconv.Itoa(i), Status: i})
 		}
 		e.Record(&Record{RequestID: "5", Status: -1})
-		all, err := e.Records(t.Context(), 2*recordsKept)
+		all, err := e.Records(t.Context(), 2*ledger.RecordsKept)
 		require.NoError(t, err)
-		require.Len(t, all, recordsKept)
-		require.Equal(t, []int{-1, recordsKept + 1, recordsKept}, []int{all[0].Status, all[1].Status, all[2].Status})
+		require.Len(t, all, ledger.RecordsKept)
+		require.Equal(t, []int{-1, ledger.RecordsKept + 1, ledger.RecordsKept}, []int{all[0].Status, all[1].Status, all[2].Status})
 		for id, want := range map[string]bool{"0": false, "2": false, "3": true, "5": true} {
 			r, err := e.RecordOf(t.Context(), id)
 			require.NoError(t, err)

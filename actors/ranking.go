@@ -162,7 +162,7 @@ func (r *router) refused(c actor.Context, msg refused) {
 	}
 	explained := false
 	if msg.state.Resting(now) {
-		r.rested(c, Rested{g.credential, g.model, msg.state}, now)
+		r.rested(c, Rested{Credential: g.credential, Model: g.model, State: msg.state}, now)
 		explained = true
 	}
 	if msg.wide.Resting(now) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/understudyhq/understudy/actors/ledger"
 	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/actors/stage"
 )
@@ -82,12 +83,12 @@ func (g *guardian) Receive(c actor.Context) {
 func (g *guardian) spawn(c actor.Context) {
 	w := g.w
 	// One of each for all its incarnations: what was counted stays counted.
-	ledger, pins, transcripts := newLedger(), memory.NewPins(), memory.NewTranscripts()
+	books, pins, transcripts := ledger.New(), memory.NewPins(), memory.NewTranscripts()
 	for _, child := range []struct {
 		pid   *actor.PID
 		props *actor.Props
 	}{
-		{w.ledger, w.props(func() actor.Actor { return ledger })},
+		{w.ledger, w.props(func() actor.Actor { return books })},
 		{w.pins, w.props(func() actor.Actor { return pins })},
 		{w.transcripts, w.props(func() actor.Actor { return transcripts })},
 		{w.sessions, sessionsProps(w)},

@@ -80,7 +80,9 @@ func (s *sessionActor) Receive(c actor.Context) {
 	}
 }
 
-func (s *sessionActor) view() SessionBound { return SessionBound{s.key, s.credential, s.warm} }
+func (s *sessionActor) view() SessionBound {
+	return SessionBound{Key: s.key, Credential: s.credential, Warm: s.warm}
+}
 
 func (s *sessionActor) bind(c actor.Context, msg Bind) {
 	before := s.usedAt

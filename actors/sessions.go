@@ -154,7 +154,7 @@ func (s *sessionsActor) lost(msg lost) {
 func (s *sessionsActor) forget(lead session.Key) {
 	delete(s.rows, lead)
 	s.directory.Drop(lead)
-	s.w.tell(SessionExpired{lead})
+	s.w.tell(SessionExpired{Key: lead})
 }
 
 // minTTL keeps a nonsensical setting from turning every session into a busy loop.

@@ -15,6 +15,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/eventstream"
 
+	"github.com/understudyhq/understudy/actors/ledger"
 	"github.com/understudyhq/understudy/actors/memory"
 	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/pin"
@@ -218,16 +219,16 @@ func (s *System) Transcript(ctx context.Context, client, answer string) ([]byte,
 }
 
 // Record keeps the record of one request, which must not be changed any more.
-func (s *System) Record(r *Record) { s.w.root.Send(s.w.ledger, recorded{r}) }
+func (s *System) Record(r *Record) { s.w.root.Send(s.w.ledger, ledger.Keep{Record: r}) }
 
 // Records returns the latest records, up to limit, latest first.
 func (s *System) Records(ctx context.Context, limit int) ([]*Record, error) {
-	return ask[[]*Record](ctx, s, s.w.ledger, listRecords{limit})
+	return ask[[]*Record](ctx, s, s.w.ledger, ledger.ListRecords{Limit: limit})
 }
 
 // RecordOf returns the latest record of a request; nil if there is none any more.
 func (s *System) RecordOf(ctx context.Context, requestID string) (*Record, error) {
-	return ask[*Record](ctx, s, s.w.ledger, findRecord{requestID})
+	return ask[*Record](ctx, s, s.w.ledger, ledger.FindRecord{RequestID: requestID})
 }
 
 // Apply makes plan the truth and returns when the next Acquire will follow it. Rests,
@@ -270,7 +271,7 @@ func (s *System) Models(ctx context.Context) ([]ModelInfo, error) {
 
 // Snapshot returns what the engine knows at one instant.
 func (s *System) Snapshot(ctx context.Context) (Snapshot, error) {
-	return ask[Snapshot](ctx, s, s.w.ledger, takeSnapshot{})
+	return ask[Snapshot](ctx, s, s.w.ledger, ledger.TakeSnapshot{})
 }
 
 // Subscribe calls fn for every fact from now on, in order, in a goroutine of its own. A
@@ -284,12 +285,12 @@ func (s *System) Subscribe(fn func(Event)) (cancel func()) {
 	sub := stage.NewFeed(fn, func(e *Event, dropped uint64) { e.Dropped = dropped })
 	s.listeners[sub] = struct{}{}
 	s.mu.Unlock()
-	s.w.root.Send(s.w.ledger, subscribe{sub})
+	s.w.root.Send(s.w.ledger, ledger.Subscribe{Feed: sub})
 	return func() {
 		s.mu.Lock()
 		delete(s.listeners, sub)
 		s.mu.Unlock()
-		s.w.root.Send(s.w.ledger, unsubscribe{sub})
+		s.w.root.Send(s.w.ledger, ledger.Unsubscribe{Feed: sub})
 		sub.Close()
 	}
 }

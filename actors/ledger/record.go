@@ -1,9 +1,10 @@
-package actors
+package ledger
 
 import (
 	"time"
 
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/internal/roster"
 	"github.com/understudyhq/understudy/internal/session"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -24,10 +25,10 @@ type Record struct {
 	Session   session.Key     // hashed
 	Strategy  config.Strategy // empty = nobody was asked
 	Attempts  []AttemptRecord
-	Rejected  *Field   // who was not ready when nobody was left; nil = it did not come to that
-	Lost      []string // what of the request the upstream's format could not say: paths
-	Dropped   int      // encrypted reasoning items left out, which the credential could not read
-	Status    int      // what the client got; 499 = it went away
+	Rejected  *roster.Field // who was not ready when nobody was left; nil = it did not come to that
+	Lost      []string      // what of the request the upstream's format could not say: paths
+	Dropped   int           // encrypted reasoning items left out, which the credential could not read
+	Status    int           // what the client got; 499 = it went away
 	Outcome   providers.Kind
 	Err       string        // what the client was told, if that was the gateway's own
 	Queued    time.Duration // from arrival to the first question to the engine
@@ -45,7 +46,7 @@ type AttemptRecord struct {
 	Model      string // the upstream's own name
 	Route      string // the client's name that led there
 	Why        Why
-	Field      *Field         // what it was picked from
+	Field      *roster.Field  // what it was picked from
 	Outcome    providers.Kind // what it means for the credential
 	Status     int            // the upstream's; 0 = it did not answer
 	Reason     string
@@ -55,5 +56,18 @@ type AttemptRecord struct {
 	Total      time.Duration
 }
 
-// recordsKept is how many records the engine remembers.
-const recordsKept = 10_000
+// RecordsKept is how many records are remembered.
+const RecordsKept = 10_000
+
+// Why says why a credential was picked.
+type Why string
+
+// Reasons for a pick.
+const (
+	WhyPin      Why = "pin"      // state that the request needs lies there
+	WhyBound    Why = "bound"    // it serves this session
+	WhyWarm     Why = "warm"     // it served this session before
+	WhyStrategy Why = "strategy" // the strategy chose it
+	WhyProbe    Why = "probe"    // it rests: the request finds out whether it must go on
+	WhyOnly     Why = "only"     // nothing else was ready
+)
