@@ -49,14 +49,14 @@ func (g *Gateway) state() metrics.State {
 	captured := g.captures.Stats()
 	applied := g.applied.Load()
 	s := metrics.State{
-		Census: g.engine.Census(), InFlight: g.server.Open(),
+		InFlight:   g.server.Open(),
 		Generation: applied.generation, AppliedAt: applied.at,
 		Captures: map[string]uint64{"written": captured.Written, "left_out": captured.LeftOut, "failed": captured.Failed},
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
 	if snapshot, err := g.engine.Snapshot(ctx); err == nil {
-		s.Engine = snapshot
+		s.Engine, s.Vitals = snapshot, g.engine.Vitals(snapshot)
 	}
 	return s
 }

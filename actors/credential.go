@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -61,6 +62,7 @@ type credentialMemory struct {
 	rest       cooldown.State
 	probe      uint64              // the lease that finds out whether rest must go on; 0 = none does
 	open       map[uint64]struct{} // leases, if their number has a limit
+	inFlight   atomic.Int64        // all leases; its models count, the ledger reads
 	models     map[string]*modelMemory
 	retiring   bool
 }
@@ -105,6 +107,7 @@ func credentialProps(w *wiring, memory *credentialMemory) *actor.Props {
 func (a *credentialActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
+		a.w.census.credentials.Add(1)
 		a.started(c)
 	case grant:
 		a.grant(c, msg)
@@ -138,6 +141,10 @@ func (a *credentialActor) Receive(c actor.Context) {
 		a.configure(c, msg)
 	case announce:
 		a.announce(c)
+	case resetRests:
+		a.resetRests(c, msg.model)
+	case restEnded:
+		msg.run.ended(c)
 	case retire:
 		a.retire(c)
 	case *actor.Terminated:
@@ -153,6 +160,7 @@ func (a *credentialActor) Receive(c actor.Context) {
 
 // end is for an actor that stops, or restarts. What is terminated from here on is not revived.
 func (a *credentialActor) end(c actor.Context, why error) {
+	a.w.census.credentials.Add(-1)
 	a.ending = true
 	a.alarm.Cancel()
 	a.stopRefresh(c, why)
@@ -176,6 +184,7 @@ func (a *credentialActor) started(c actor.Context) {
 	}
 	a.tell(CredentialUp{Credential: a.credential.ID})
 	a.announce(c)
+	a.tellToken()
 	a.scheduleRefresh(c)
 	a.endIfRetired(c)
 }
@@ -284,6 +293,7 @@ func (a *credentialActor) model(c actor.Context, name string) *actor.PID {
 		a.models[name] = memory
 	}
 	memory.describe(a.credential)
+	memory.inFlight = &a.inFlight
 	memory.policy, memory.wide = a.settings.policy(a.credential), a.rest
 	memory.settleDown()
 	pid, err := c.SpawnNamed(modelProps(a.w, name, memory), name)
@@ -381,6 +391,7 @@ func (a *credentialActor) rotate(c actor.Context, next *providers.Credential) {
 		a.ignoreRest(c, before)
 	}
 	a.tellLoad(c)
+	a.tellToken()
 	a.regrant(c, old)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/scheduler"
 
+	"github.com/understudyhq/understudy/actors/ledger"
 	"github.com/understudyhq/understudy/actors/stage"
 	"github.com/understudyhq/understudy/internal/cooldown"
 	"github.com/understudyhq/understudy/providers"
@@ -49,7 +50,9 @@ const (
 
 // credentialRow is one credential as its parent keeps it. Its memory outlives the actor.
 type credentialRow struct {
-	credential *providers.Credential
+	planned    *providers.Credential // as the plan has it
+	credential *providers.Credential // as it is used: planned, or a copy that drains
+	draining   bool
 	order      int
 	name       string // of its actor, and of all that follow it: leases know it by that
 	memory     *credentialMemory
@@ -99,7 +102,7 @@ func credentialsProps(w *wiring) *actor.Props {
 	})
 	return w.props(func() actor.Actor {
 		return &credentialsActor{credentialsMemory: memory, w: w, supervisor: supervisor}
-	}, actor.WithSupervisor(supervisor))
+	}, actor.WithSupervisor(supervisor), w.measured("credentials", 0))
 }
 
 // Receive is part of actor.Actor.
@@ -130,6 +133,10 @@ func (a *credentialsActor) Receive(c actor.Context) {
 		c.Stop(msg.pid)
 	case accountOutcome:
 		a.spread(c, msg)
+	case drain:
+		a.drain(c, msg)
+	case reset:
+		a.reset(c, msg)
 	case *actor.Terminated:
 		a.terminated(c, msg.Who)
 	case *actor.Stopping, *actor.Restarting:
@@ -199,20 +206,30 @@ func (a *credentialsActor) put(c actor.Context, credential *providers.Credential
 		row = &credentialRow{name: strconv.Itoa(a.names), memory: newCredentialMemory()}
 		a.rows[credential.ID] = row
 	}
-	changed := row.credential != credential || row.order != order
-	if ok && credential.Disabled && !row.credential.Disabled {
-		c.Send(a.w.sessions, unbind{credential.ID})
+	changed := row.planned != credential || row.order != order
+	if ok && credential.Disabled != row.planned.Disabled {
+		row.draining = false
+		if credential.Disabled {
+			c.Send(a.w.sessions, unbind{credential.ID})
+		}
 	}
-	row.credential, row.order = credential, order
+	if row.order = order; changed {
+		row.describe(credential)
+	}
 	if row.pid == nil && row.cancel == nil {
 		a.spawn(c, row)
 		return
 	}
 	if changed && row.pid != nil {
-		c.Request(row.pid, rotate{credential})
-		a.rotating++
-		a.tellJoined(c, row)
+		a.tellChange(c, row)
 	}
+}
+
+// tellChange tells everybody concerned what a credential is now.
+func (a *credentialsActor) tellChange(c actor.Context, row *credentialRow) {
+	c.Request(row.pid, rotate{row.credential})
+	a.rotating++
+	a.tellJoined(c, row)
 }
 
 func (a *credentialsActor) spawn(c actor.Context, row *credentialRow) {
@@ -224,6 +241,7 @@ func (a *credentialsActor) spawn(c actor.Context, row *credentialRow) {
 	row.pid = pid
 	a.byPID[row.pid.Id] = row.credential.ID
 	a.tellJoined(c, row)
+	c.Send(a.w.ledger, ledger.Watch{Credential: row.credential.ID, InFlight: &row.memory.inFlight})
 }
 
 func (a *credentialsActor) tellJoined(c actor.Context, row *credentialRow) {

@@ -23,20 +23,21 @@
 //	guardian     apply, planWanted, shutDown                                  apply
 //	router       acquire, forsaken, waited, refused, lostGrant, abandoned,    denied, []ModelInfo
 //	             released, load, unprobed, joined, modelUp, modelDown, named,
-//	             configure, modelsListed, listModels, announced,
+//	             configure, modelsListed, listModels, catalogWanted, announced,
 //	             sessionsAnnounced, settle, facts
-//	credentials  apply, applyDue, announce, modelsListed, respawn, retired,   applied
-//	             rotated, accountOutcome
+//	credentials  apply, applyDue, announce, modelsListed, respawn, retired,   applied, operated
+//	             rotated, accountOutcome, drain, reset
 //	credential   grant, freed, wideOutcome, modelChanged, revive, wake,       rotated
-//	             rotate, configure, announce, retire
+//	             rotate, configure, announce, retire, resetRests, restEnded   operated
 //	model        grant, reported, spare, wake, rotate, wideRested, configure,   Lease
-//	             announce, retire
-//	sessions     Bind, expiring, lost, configure, announce, unbind            -
+//	             announce, retire, endRest
+//	sessions     Bind, expiring, lost, configure, announce, unbind,           []SessionView, int
+//	             describeSessions, endSessions
 //	session      bind, expire, announce, unbind                               -
 //	pins         Made, Whose, pinsDue                                         []Origin
 //	transcripts  Turned, TranscriptOf, turnsDue                               []byte
 //	ledger       every Fact, Keep, ListRecords, FindRecord, TakeSnapshot,     Snapshot, []*Record,
-//	             Subscribe, Unsubscribe                                       *Record
+//	             ListSessions, ListUsage, Watch, Subscribe, Unsubscribe       *Record, Sessions, []UsageRow
 //
 // What an actor must not lose when it is restarted (rests, open leases) is kept in a memory
 // that its incarnations share and nobody else touches. Messages are on top of the file of

@@ -16,6 +16,8 @@ type (
 	CredentialDown = ledger.CredentialDown
 	// CredentialUp says that a credential's actor is back.
 	CredentialUp = ledger.CredentialUp
+	// TokenRenewed says until when a credential's access token is good.
+	TokenRenewed = ledger.TokenRenewed
 	// ModelLeft says that a model of a credential was not used for long.
 	ModelLeft = ledger.ModelLeft
 	// Rested says that a credential or one of its models rests, or does no longer.
@@ -39,6 +41,14 @@ type (
 	CredentialView = ledger.CredentialView
 	// ModelView is one model of a credential at one instant.
 	ModelView = ledger.ModelView
+	// LastError is what a credential failed with last.
+	LastError = ledger.LastError
+	// UsageRow counts what was served on one day, by model, credential and client.
+	UsageRow = ledger.UsageRow
+	// Served is one name that clients can use, and who could serve it.
+	Served = ledger.Served
+	// Candidate is a credential that could serve a name.
+	Candidate = ledger.Candidate
 	// Record tells of one request what was asked, what was decided and why.
 	Record = ledger.Record
 	// AttemptRecord tells of one attempt.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -93,12 +94,13 @@ func (b *reportBox) take() (r report, ok bool) {
 type modelMemory struct {
 	credential *providers.Credential
 	id         providers.CredentialID
-	out        bool // the credential is disabled
+	out        bool // the credential is disabled or drains
 	retiring   bool
 	calm       bool   // neither state nor wide says anything
 	probe      uint64 // the lease that finds out whether state must go on; 0 = none does
 	limited    bool   // the credential counts leases
 	leases     openLeases
+	inFlight   *atomic.Int64 // of the credential
 	box        *reportBox
 	state      cooldown.State
 	wide       cooldown.State // the rest of the credential as a whole, as it told
@@ -130,7 +132,7 @@ func (m *modelMemory) settleDown() {
 
 // describe takes over what the credential is now.
 func (m *modelMemory) describe(c *providers.Credential) {
-	m.credential, m.id, m.out, m.limited = c, c.ID, c.Disabled, c.MaxConcurrency > 0
+	m.credential, m.id, m.out, m.limited = c, c.ID, c.Disabled || c.Draining, c.MaxConcurrency > 0
 }
 
 // modelActor owns one (credential, model): its cooldown and its leases. It alone grants.
@@ -150,6 +152,7 @@ func modelProps(w *wiring, name string, memory *modelMemory) *actor.Props {
 func (m *modelActor) Receive(c actor.Context) {
 	switch msg := c.Message().(type) {
 	case *actor.Started:
+		m.w.census.models.Add(1)
 		m.usedAt = time.Now()
 		m.announce(c)
 		m.setAlarm(c)
@@ -171,16 +174,22 @@ func (m *modelActor) Receive(c actor.Context) {
 		m.change(c, m.policy.Spare(m.state))
 	case announce:
 		m.announce(c)
+	case endRest:
+		m.probe = 0
+		m.change(c, cooldown.State{})
+		c.Send(c.Parent(), restEnded(msg))
 	case retire:
 		m.retiring = true
 		m.leaveIfRetired(c)
 	case *actor.Stopping:
+		m.w.census.models.Add(-1)
 		m.alarm.Cancel()
 		if !m.retiring {
 			c.Send(m.w.router, modelDown{m.id, m.name, false})
 			c.Send(m.w.ledger, ModelLeft{Credential: m.id, Model: m.name})
 		}
 	case *actor.Restarting:
+		m.w.census.models.Add(-1)
 		m.alarm.Cancel()
 	default:
 		stage.Unhandled(c)
@@ -211,6 +220,7 @@ func (m *modelActor) grant(c actor.Context, g grant) {
 		m.probe = g.acquire.id
 	}
 	m.usedAt = now
+	m.inFlight.Add(1)
 	m.leases.add(openLease{
 		id: g.acquire.id, granted: now, asked: g.acquire.Acquire, session: g.session, credential: m.credential,
 		tentative: g.tentative, tracked: g.tracked, handed: g.handed, probe: own, wideProbe: g.wideProbe,
@@ -252,6 +262,7 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 	if !ok {
 		return
 	}
+	m.inFlight.Add(-1)
 	now := time.Now()
 	if !m.calm || lease.probe || lease.wideProbe || !r.outcome.Plain() {
 		m.judge(c, lease, r, cooldown.Attempt{Outcome: r.outcome, Granted: lease.granted, Now: now, Spread: rand.Float64(), Probe: lease.probe})
@@ -272,6 +283,7 @@ func (m *modelActor) settle(c actor.Context, r report, overdue bool) {
 		Outcome:    r.outcome,
 		Duration:   now.Sub(lease.granted),
 		Overdue:    overdue,
+		Session:    lease.session,
 	})
 	m.leaveIfRetired(c)
 }

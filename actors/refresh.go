@@ -200,8 +200,16 @@ func (a *credentialActor) takeToken(c actor.Context) {
 		a.setRest(c, cooldown.State{})
 	}
 	a.broadcast(c, rotate{a.credential})
+	a.tellToken()
 	a.answerRenew(c, nil)
 	a.scheduleRefresh(c)
+}
+
+// tellToken tells the ledger until when the token is good.
+func (a *credentialActor) tellToken() {
+	if a.credential.Grant != nil && !a.retiring {
+		a.w.root.Send(a.w.ledger, TokenRenewed{Credential: a.credential.ID, ExpiresAt: a.credential.ExpiresAt})
+	}
 }
 
 // refreshFailed lets some time pass before the next refresh. If the login has ended, only a

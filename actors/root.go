@@ -88,19 +88,14 @@ func (g *guardian) spawn(c actor.Context) {
 		pid   *actor.PID
 		props *actor.Props
 	}{
-		{w.ledger, w.props(func() actor.Actor { return books })},
-		{w.pins, w.props(func() actor.Actor { return pins })},
-		{w.transcripts, w.props(func() actor.Actor { return transcripts })},
+		{w.ledger, w.props(func() actor.Actor { return books }, w.measured("ledger", 0))},
+		{w.pins, w.props(func() actor.Actor { return pins }, w.measured("pins", 0))},
+		{w.transcripts, w.props(func() actor.Actor { return transcripts }, w.measured("transcripts", 0))},
 		{w.sessions, sessionsProps(w)},
 		{w.credentials, credentialsProps(w)},
-		{w.router, w.props(func() actor.Actor { return newRouter(w) })}, // last: it asks the others
+		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.measured("router", routerLimit))}, // last: it asks the others
 	} {
 		name := child.pid.Id[len(c.Self().Id)+1:]
-		limit := int32(0)
-		if child.pid == w.router {
-			limit = routerLimit
-		}
-		child.props.Configure(w.mailboxes.watched(name, stage.Lean(w.root, limit)))
 		if _, err := c.SpawnNamed(child.props, name); err != nil {
 			panic(fmt.Errorf("spawn %s: %w", name, err))
 		}
@@ -123,15 +118,16 @@ type wiring struct {
 	ledger      *actor.PID
 	pins        *actor.PID
 	transcripts *actor.PID
-	mailboxes   mailboxes
 	blocking    sync.WaitGroup // what is outside of mailboxes because it blocks
+	census      census
+	depths      map[string]*stage.Gauge // of the mailboxes of the actors above
 }
 
 // newWiring lays the names of one engine's actors below a name of its own.
 func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 	name := "understudy" + system.ProcessRegistry.NextId()
 	at := func(child string) *actor.PID { return system.NewLocalPID(name + "/" + child) }
-	return &wiring{
+	w := &wiring{
 		system:      system,
 		root:        system.Root,
 		logger:      logger,
@@ -142,12 +138,23 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 		ledger:      at("ledger"),
 		pins:        at("pins"),
 		transcripts: at("transcripts"),
+		depths:      map[string]*stage.Gauge{},
 	}
+	for _, kind := range []string{"router", "credentials", "sessions", "ledger", "pins", "transcripts"} {
+		w.depths[kind] = &stage.Gauge{}
+	}
+	return w
 }
 
 // props describes an actor of this engine.
 func (w *wiring) props(producer func() actor.Actor, options ...actor.PropsOption) *actor.Props {
 	return stage.Props(w.root, producer, w.trouble, options...)
+}
+
+// measured gives the one actor of a kind a mailbox that sheds asks beyond limit (0 = never)
+// and tells how many messages wait in it.
+func (w *wiring) measured(kind string, limit int32) actor.PropsOption {
+	return actor.WithMailbox(w.depths[kind].Lean(w.root, limit))
 }
 
 // tell sends a fact to the two actors that keep a picture of the whole.

@@ -166,6 +166,8 @@ func (r *router) Receive(c actor.Context) {
 		r.sessions.Abandoned(msg.key, msg.credential)
 	case listModels:
 		c.Respond(r.roster.Models(time.Now()))
+	case catalogWanted:
+		c.Respond(r.roster.Names())
 	case SessionsLost:
 		r.sessions.Forget()
 	case announced:

@@ -27,12 +27,19 @@ type (
 	}
 	// unbind frees the sessions of a credential, which has left or is disabled.
 	unbind struct{ credential providers.CredentialID }
+	// describeSessions asks for what is known of sessions: []SessionView, of those that live.
+	describeSessions struct{ keys []session.Key }
+	// endSessions ends sessions; it is answered with how many there were.
+	endSessions struct{ keys []session.Key }
 )
 
 // sessionRow is one living session.
 type sessionRow struct {
-	pid   *actor.PID
-	binds uint32 // handed on to it
+	pid    *actor.PID
+	since  int64     // Unix nanoseconds
+	usedAt int64     // likewise
+	origin originRef // what it was recognized by, for which model
+	binds  uint32    // handed on to it
 }
 
 // sessionsActor is the parent of all sessions: it spawns one with its first Bind, hands the
@@ -46,6 +53,7 @@ type sessionsActor struct {
 	known     func(session.Key) bool // made once
 	ttl       *sessionTTL
 	kind      *actor.Props // made once: it is the same for all sessions
+	origins   origins
 }
 
 // sessionsProps describes the one parent of an engine's sessions. A session that fails is
@@ -57,7 +65,7 @@ func sessionsProps(w *wiring) *actor.Props {
 		ttl := &sessionTTL{}
 		incarnations++
 		return newSessions(w, incarnations > 1, ttl)
-	}, actor.WithSupervisor(supervisor))
+	}, actor.WithSupervisor(supervisor), w.measured("sessions", 0))
 }
 
 func newSessions(w *wiring, heir bool, ttl *sessionTTL) *sessionsActor {
@@ -91,6 +99,10 @@ func (s *sessionsActor) Receive(c actor.Context) {
 		s.broadcast(c, msg)
 	case unbind:
 		s.broadcast(c, msg)
+	case describeSessions:
+		c.Respond(s.describe(msg.keys))
+	case endSessions:
+		c.Respond(s.end(c, msg.keys))
 	case lost:
 		s.lost(msg)
 	case *actor.Terminated:
@@ -113,8 +125,10 @@ func (s *sessionsActor) bind(c actor.Context, msg Bind) {
 	keys := msg.Asked.Session
 	lead := s.directory.Lead(keys, s.known)
 	row, ok := s.rows[lead]
+	row.usedAt = time.Now().UnixNano()
 	if !ok {
-		row.pid = c.Spawn(s.kind)
+		row.pid, row.since = c.Spawn(s.kind), row.usedAt
+		row.origin = s.origins.ref(keys.Source, msg.Asked.Model)
 	}
 	row.binds++
 	s.rows[lead] = row

@@ -151,6 +151,7 @@ type Credential struct {
 	Priority       int               // higher tier first
 	MaxConcurrency int               // 0 = no limit
 	Disabled       bool
+	Draining       bool     // set by the engine: no new requests, those that run go on
 	Models         []string // globs; empty = all of the upstream's
 	Exclude        []string // globs
 	// DisableCooldown keeps the credential ready whatever happens; nil = as the gateway's

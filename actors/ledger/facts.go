@@ -27,6 +27,12 @@ type (
 	}
 	// CredentialUp says that a credential's actor is back.
 	CredentialUp struct{ Credential providers.CredentialID }
+	// TokenRenewed says until when a credential's access token is good; the zero time if that
+	// is not known.
+	TokenRenewed struct {
+		Credential providers.CredentialID
+		ExpiresAt  time.Time
+	}
 	// ModelLeft says that a model of a credential was not used for long.
 	ModelLeft struct {
 		Credential providers.CredentialID
@@ -64,6 +70,7 @@ type Attempted struct {
 	Outcome    providers.Outcome
 	Duration   time.Duration // from grant to report
 	Overdue    bool          // nobody reported it; it was taken back
+	Session    session.Key   // that it was for, hashed; zero = none
 }
 
 // Supervised says that an actor failed and what was done about it.
@@ -80,6 +87,7 @@ func (CredentialJoined) fact() {}
 func (CredentialLeft) fact()   {}
 func (CredentialDown) fact()   {}
 func (CredentialUp) fact()     {}
+func (TokenRenewed) fact()     {}
 func (ModelLeft) fact()        {}
 func (Rested) fact()           {}
 func (SessionBound) fact()     {}

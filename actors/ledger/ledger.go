@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,6 +16,11 @@ import (
 type (
 	// TakeSnapshot asks for a Snapshot.
 	TakeSnapshot struct{}
+	// Watch says where to read how many leases of a credential are open.
+	Watch struct {
+		Credential providers.CredentialID
+		InFlight   *atomic.Int64
+	}
 	// Subscribe lets events flow into a feed, until Unsubscribe.
 	Subscribe struct{ Feed *stage.Feed[Event] }
 	// Unsubscribe ends the flow into a feed.
@@ -44,6 +50,9 @@ type account struct {
 	usage      providers.Usage
 	windows    []providers.Quota
 	rests      map[providers.Kind]uint64
+	inFlight   *atomic.Int64 // nil until it is told
+	expiresAt  time.Time     // of a token that was renewed
+	lastError  *LastError
 }
 
 // Ledger counts what happened and passes it on to subscribers.
@@ -52,10 +61,12 @@ type Ledger struct {
 	records     recent.List[*Record]
 	subscribers map[*stage.Feed[Event]]struct{}
 	seq         uint64
-	sessions    map[[16]byte]struct{}
+	sessions    sessionBook
+	usage       usageBook
 	attempts    uint64
 	overdue     uint64
 	failures    uint64
+	stops       uint64
 }
 
 // New returns a ledger of nothing. It is one actor for all its incarnations: what was counted
@@ -65,7 +76,8 @@ func New() *Ledger {
 		credentials: map[providers.CredentialID]*account{},
 		records:     recent.New[*Record](RecordsKept),
 		subscribers: map[*stage.Feed[Event]]struct{}{},
-		sessions:    map[[16]byte]struct{}{},
+		sessions:    newSessionBook(),
+		usage:       usageBook{},
 	}
 }
 
@@ -77,12 +89,19 @@ func (l *Ledger) Receive(c actor.Context) {
 		l.publish(msg)
 	case TakeSnapshot:
 		c.Respond(l.snapshot(time.Now()))
+	case Watch:
+		l.with(msg.Credential, func(a *account) { a.inFlight = msg.InFlight })
+	case ListSessions:
+		c.Respond(l.sessions.list(msg))
+	case ListUsage:
+		c.Respond(l.usage.list())
 	case Subscribe:
 		l.subscribers[msg.Feed] = struct{}{}
 	case Unsubscribe:
 		delete(l.subscribers, msg.Feed)
 	case Keep:
 		l.records.Add(msg.Record)
+		l.usage.add(msg.Record)
 		l.publish(Recorded(msg))
 	case ListRecords:
 		c.Respond(l.records.Latest(msg.Limit))
@@ -132,14 +151,18 @@ func (l *Ledger) note(f Fact) {
 			delete(a.models, f.Model)
 			a.last = ""
 		})
+	case TokenRenewed:
+		l.with(f.Credential, func(a *account) { a.expiresAt = f.ExpiresAt })
 	case SessionBound:
-		l.sessions[f.Key] = struct{}{}
+		l.sessions.bound(f.Key, f.Credential)
 	case SessionExpired:
-		delete(l.sessions, f.Key)
+		l.sessions.expired(f.Key)
 	case SessionsLost:
-		clear(l.sessions)
+		l.sessions = newSessionBook()
 	case Supervised:
-		l.failures++
+		if l.failures++; f.Stopped {
+			l.stops++
+		}
 	}
 }
 
@@ -154,6 +177,9 @@ func (l *Ledger) attempted(f Attempted) {
 	if f.Overdue {
 		l.overdue++
 	}
+	if !f.Session.IsZero() {
+		l.sessions.used(f.Session, f.Outcome.Usage)
+	}
 	l.with(f.Credential, func(a *account) {
 		a.attempts++
 		if f.Model != a.last { // else it is known
@@ -167,14 +193,14 @@ func (l *Ledger) attempted(f Attempted) {
 			a.served++
 		case f.Outcome.Retryable():
 			a.failed++
+			a.lastError = &LastError{
+				At: time.Now(), Model: f.Model, Kind: f.Outcome.Kind, Status: f.Outcome.Status, Reason: f.Outcome.Reason,
+			}
 		}
 		if f.Outcome.Quotas != nil {
 			a.windows = f.Outcome.Quotas
 		}
-		a.usage.InputTokens += f.Outcome.Usage.InputTokens
-		a.usage.OutputTokens += f.Outcome.Usage.OutputTokens
-		a.usage.CachedTokens += f.Outcome.Usage.CachedTokens
-		a.usage.CacheWriteTokens += f.Outcome.Usage.CacheWriteTokens
+		a.usage = sum(a.usage, f.Outcome.Usage)
 	})
 }
 

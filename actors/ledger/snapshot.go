@@ -18,6 +18,7 @@ type Snapshot struct {
 	Attempts    uint64           // leases that ended
 	Overdue     uint64           // of those, never reported
 	Failures    uint64           // of actors
+	Restarts    uint64           // of those, followed by a restart
 }
 
 // CredentialView is one credential at one instant.
@@ -25,7 +26,7 @@ type CredentialView struct {
 	ID       providers.CredentialID
 	Provider string
 	Account  string
-	Status   string // active, resting, unauthorized, disabled, restarting or failed
+	Status   string // active, resting, unauthorized, disabled, draining, restarting or failed
 	Reason   string // why, when it is not active
 	Until    time.Time
 	Models   []ModelView // those that were used or rest
@@ -35,7 +36,29 @@ type CredentialView struct {
 	Usage    providers.Usage
 	Windows  []providers.Quota         // limits as the upstream told them last
 	Rests    map[providers.Kind]uint64 // that began, its own and its models', by what they are for
+
+	Priority       int
+	Weight         int
+	MaxConcurrency int // 0 = no limit
+	Disabled       bool
+	InFlight       int        // leases that are open
+	Sessions       int        // that are bound to it
+	ExpiresAt      time.Time  // of its access token; zero = not known, or it is no token
+	LastError      *LastError // nil = there was none
+	described      *providers.Credential
 }
+
+// LastError is what a credential failed with last. It holds no secret.
+type LastError struct {
+	At     time.Time
+	Model  string
+	Kind   providers.Kind
+	Status int // the upstream's; 0 = it did not answer
+	Reason string
+}
+
+// Described returns what the view is of.
+func (v CredentialView) Described() *providers.Credential { return v.described }
 
 // ModelView is one model of a credential at one instant.
 type ModelView struct {
@@ -44,9 +67,11 @@ type ModelView struct {
 }
 
 func (l *Ledger) snapshot(now time.Time) Snapshot {
-	s := Snapshot{At: now, Sessions: len(l.sessions), Attempts: l.attempts, Overdue: l.overdue, Failures: l.failures}
+	s := Snapshot{At: now, Sessions: len(l.sessions.byKey), Attempts: l.attempts, Overdue: l.overdue, Failures: l.failures, Restarts: l.failures - l.stops}
 	for _, r := range l.credentials {
-		s.Credentials = append(s.Credentials, r.view(now))
+		v := r.view(now)
+		v.Sessions = l.sessions.count[v.ID]
+		s.Credentials = append(s.Credentials, v)
 	}
 	slices.SortFunc(s.Credentials, func(a, b CredentialView) int { return cmp.Compare(a.ID, b.ID) })
 	return s
@@ -58,6 +83,7 @@ func (a *account) view(now time.Time) CredentialView {
 		Attempts: a.attempts, Served: a.served, Failed: a.failed, Usage: a.usage, Windows: a.windows,
 		Rests: maps.Clone(a.rests),
 	}
+	a.describe(&v)
 	resting := 0
 	var soonest cooldown.State
 	for _, name := range slices.Sorted(maps.Keys(a.models)) {
@@ -73,6 +99,8 @@ func (a *account) view(now time.Time) CredentialView {
 	switch {
 	case a.credential.Disabled:
 		v.Status = "disabled"
+	case a.credential.Draining:
+		v.Status = "draining"
 	case a.down.Failed:
 		v.Status, v.Reason = "failed", a.down.Reason
 	case a.down.Credential != "":
@@ -87,4 +115,17 @@ func (a *account) view(now time.Time) CredentialView {
 		v.Status = "active"
 	}
 	return v
+}
+
+// describe tells of the credential itself.
+func (a *account) describe(v *CredentialView) {
+	c := a.credential
+	v.Priority, v.Weight, v.MaxConcurrency, v.Disabled, v.described = c.Priority, c.Weight, c.MaxConcurrency, c.Disabled, c
+	v.ExpiresAt, v.LastError = c.ExpiresAt, a.lastError
+	if c.Grant != nil {
+		v.ExpiresAt = a.expiresAt
+	}
+	if a.inFlight != nil {
+		v.InFlight = int(a.inFlight.Load())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 )
@@ -41,6 +42,26 @@ var errGoexit = errors.New("receive called runtime.Goexit")
 // Lean returns a producer of mailboxes that shed asks beyond limit waiting messages; 0 = never.
 func Lean(root *actor.RootContext, limit int32) actor.MailboxProducer {
 	return func() actor.Mailbox { return &mailbox{root: root, limit: limit} }
+}
+
+// Gauge measures the mailbox of one actor. The zero value measures none yet.
+type Gauge struct{ of atomic.Pointer[mailbox] }
+
+// Lean is the function of that name, for mailboxes that g measures, the last one at a time.
+func (g *Gauge) Lean(root *actor.RootContext, limit int32) actor.MailboxProducer {
+	return func() actor.Mailbox {
+		m := &mailbox{root: root, limit: limit}
+		g.of.Store(m)
+		return m
+	}
+}
+
+// Depth returns how many messages wait.
+func (g *Gauge) Depth() int {
+	if m := g.of.Load(); m != nil {
+		return m.UserMessageCount()
+	}
+	return 0
 }
 
 // PostUserMessage queues message. It never blocks.

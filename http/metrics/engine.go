@@ -13,7 +13,7 @@ import (
 // State is what a gateway holds when somebody scrapes.
 type State struct {
 	Engine     actors.Snapshot
-	Census     actors.Census
+	Vitals     actors.Vitals
 	InFlight   int       // requests that have begun and are not over
 	Generation uint64    // counts the configurations that have applied, the first included
 	AppliedAt  time.Time // when the last one did
@@ -91,8 +91,8 @@ func (e engine) Collect(to chan<- prometheus.Metric) {
 	c.put(g.inFlight, float64(state.InFlight))
 	c.put(g.generation, float64(state.Generation))
 	c.put(g.applied, seconds(state.AppliedAt))
-	c.each(g.actors, state.Census.Actors)
-	c.each(g.mailbox, state.Census.Waiting)
+	c.each(g.actors, state.Vitals.Actors)
+	c.each(g.mailbox, state.Vitals.Mailboxes)
 	for result, n := range state.Captures {
 		c.put(g.captures, float64(n), result)
 	}

@@ -187,7 +187,7 @@ func TestMetrics_ShowsTheState(t *testing.T) {
 				{ID: "b", Provider: "up", Status: "disabled"},
 			},
 		},
-		Census:   actors.Census{Actors: map[string]int{"session": 3, "router": 1}, Waiting: map[string]int{"router": 5}},
+		Vitals:   actors.Vitals{Actors: map[string]int{"session": 3, "router": 1}, Mailboxes: map[string]int{"router": 5}},
 		InFlight: 7, Generation: 2, AppliedAt: now, Captures: map[string]uint64{"written": 1},
 	}
 	m := New("v1")

@@ -63,7 +63,7 @@ func (r *Ring[O]) FellowShortage(id providers.CredentialID, upstream, account st
 			e.Reasons[string(AlreadyTried)]++
 			continue
 		}
-		known = known || st.reason != Disabled && st.reason != Unauthorized
+		known = known || st.reason != Disabled && st.reason != Draining && st.reason != Unauthorized
 		e.Reasons[string(st.reason)]++
 		e.note(st, now)
 	}

@@ -385,6 +385,13 @@ func (x *Roster[O]) Models(now time.Time) []Model {
 	return infos
 }
 
+// Names returns the names there are, for use elsewhere.
+func (x *Roster[O]) Names() catalog.Catalog {
+	c := x.catalog()
+	c.Listed = maps.Clone(c.Listed)
+	return c
+}
+
 // catalog returns the names there are.
 func (x *Roster[O]) catalog() catalog.Catalog {
 	c := catalog.Catalog{Listed: x.listed}
@@ -398,7 +405,7 @@ func (x *Roster[O]) catalog() catalog.Catalog {
 // does not say that it cannot.
 func (g group[O]) offers(model string, now time.Time) bool {
 	return slices.ContainsFunc(g.members, func(m *member[O]) bool {
-		if m.credential.Disabled || m.never || m.failed || !m.credential.Serves(model) {
+		if m.credential.Disabled || m.credential.Draining || m.never || m.failed || !m.credential.Serves(model) {
 			return false
 		}
 		if m.rest.Resting(now) && m.rest.Kind == providers.Unauthorized {

@@ -132,6 +132,8 @@ func (s *Slot[O]) standing(now time.Time) standing {
 	switch {
 	case m.credential.Disabled, m.never:
 		return standing{reason: Disabled}
+	case m.credential.Draining:
+		return standing{reason: Draining}
 	case m.failed, m.down, s.down:
 		return standing{reason: Failed}
 	}
