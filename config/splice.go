@@ -11,18 +11,17 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// splice makes edits to the mapping login, which is in data, and touches no other byte. It
+// splice makes edits to the mapping target, which is in data, and touches no other byte. It
 // reports false if that takes more understanding of YAML than it has; the caller checks
 // what comes out.
-func splice(data []byte, login *yaml.Node, edits []edit, isJSON bool) ([]byte, bool) {
-	s := splicer{data: data, isFlow: login.Style&yaml.FlowStyle != 0, isJSON: isJSON}
+func splice(data []byte, target *yaml.Node, edits []edit, isJSON bool) ([]byte, bool) {
+	s := splicer{data: data, isFlow: target.Style&yaml.FlowStyle != 0, isJSON: isJSON}
 	for _, e := range edits {
 		ok := true
-		if i := indexOf(login, e.key); i >= 0 {
-			ok = s.replace(login.Content[i], login.Content[i+1], e.text())
+		if i := indexOf(target, e.key); i >= 0 {
+			ok = s.replace(target.Content[i], target.Content[i+1], e.text())
 		} else if !e.isNothing() {
-			i := indexOf(login, "refresh-token")
-			ok = s.insertAfter(login.Content[i], login.Content[i+1], e)
+			ok = s.insertInto(target, e)
 		}
 		if !ok {
 			return nil, false
@@ -35,6 +34,9 @@ func splice(data []byte, login *yaml.Node, edits []edit, isJSON bool) ([]byte, b
 func (e edit) text() string {
 	if e.isNothing() {
 		return "null"
+	}
+	if e.value.Style != yaml.DoubleQuotedStyle { // a number, yes or no
+		return e.value.Value
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -68,6 +70,19 @@ func (s *splicer) replace(key, value *yaml.Node, text string) bool {
 	return true
 }
 
+// insertInto adds e to the mapping target, behind the last pair that can be followed.
+func (s *splicer) insertInto(target *yaml.Node, e edit) bool {
+	if i := indexOf(target, e.after); e.after != "" && i >= 0 {
+		return s.insertAfter(target.Content[i], target.Content[i+1], e)
+	}
+	for i := len(target.Content) - 2; i >= 0; i -= 2 {
+		if s.insertAfter(target.Content[i], target.Content[i+1], e) {
+			return true
+		}
+	}
+	return false
+}
+
 // insertAfter adds e behind the pair of key and value.
 func (s *splicer) insertAfter(key, value *yaml.Node, e edit) bool {
 	_, end, ok := s.extent(key, value)
@@ -77,6 +92,9 @@ func (s *splicer) insertAfter(key, value *yaml.Node, e edit) bool {
 	}
 	lineStart := bytes.LastIndexByte(s.data[:keyStart], '\n') + 1
 	indent := string(s.data[lineStart:keyStart])
+	if strings.Trim(indent, " -") == "" { // the first of an element of a list
+		indent = strings.Repeat(" ", len(indent))
+	}
 	ownLine := strings.TrimLeft(indent, " \t") == ""
 	name := e.key
 	if s.isJSON {

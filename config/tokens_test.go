@@ -198,7 +198,7 @@ func FuzzUpdateTokens(f *testing.F) {
 		if isJSON {
 			path = "a.json"
 		}
-		next, err := editLogin(path, data, edits)
+		next, err := editMapping(isJSON, data, loginOf, edits)
 		if err != nil {
 			return
 		}
