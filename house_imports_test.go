@@ -18,7 +18,7 @@ func layers() []layer {
 		{"test/...", []string{"..."}, "tests from outside may look anywhere"},
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
 		{".", []string{"http", "http/admin", "http/capture", "http/metrics", "http/network", "http/tracing", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
-		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission"}, "the control plane reads what the engine publishes and moves no request"},
+		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission", "internal/session"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"http/fault", "http/listing", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture", "http/tracing"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
@@ -132,7 +132,7 @@ func confinements() []confinement {
 			why:     "flags belong to the program, not to the library",
 		},
 		{
-			modules: []string{"github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/tmaxmax/go-sse"},
+			modules: []string{"github.com/stretchr/testify", "github.com/getkin/kin-openapi", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/tmaxmax/go-sse"},
 			to:      []string{"..._test.go", "providers/providertest/...", "internal/llm/llmtest/...", "test/..."},
 			why:     "what only tests need must not reach a program that embeds the gateway",
 		},

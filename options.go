@@ -27,6 +27,8 @@ type options struct {
 	tracers    trace.TracerProvider  // nil = no spans are made
 	unmeasured bool
 	unrecorded bool
+	file       string // of the configuration; empty = none
+	getenv     func(string) (string, bool)
 }
 
 // newOptions applies opts. Without WithLogger a gateway says nothing.

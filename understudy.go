@@ -13,6 +13,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
 	httpapi "github.com/understudyhq/understudy/http"
+	"github.com/understudyhq/understudy/http/admin"
 	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/metrics"
 )
@@ -33,6 +34,7 @@ type Gateway struct {
 	server   *httpapi.Server
 	builder  *builder
 	listings *listings
+	admin    *admin.Server
 
 	configError atomic.Pointer[ConfigError] // never nil
 	metrics     *metrics.Metrics            // nil = nothing is counted
@@ -76,6 +78,9 @@ func New(cfg *config.Config, opts ...Option) (*Gateway, error) {
 		g.metrics.Watch(g.state)
 	}
 	g.listings = newListings(g.engine, o.logger)
+	if err := g.manage(); err != nil {
+		return nil, errors.Join(err, g.engine.Stop(ctx))
+	}
 	g.listings.watch(built.unlisted())
 	return g, nil
 }
@@ -150,6 +155,9 @@ func (g *Gateway) apply(cfg *config.Config) ([]config.Change, error) {
 	g.captures.Apply(cfg.Logging)
 	g.server.Apply(cfg.Live)
 	g.listings.watch(built.unlisted())
+	if len(changes) > 0 {
+		g.engine.Configured(texts(changes))
+	}
 	return g.adopt(&running, changes)
 }
 

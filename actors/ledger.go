@@ -32,6 +32,8 @@ type (
 	Attempted = ledger.Attempted
 	// Supervised says that an actor failed and what was done about it.
 	Supervised = ledger.Supervised
+	// ConfigChanged says that another configuration runs.
+	ConfigChanged = ledger.ConfigChanged
 	// Recorded says that a request has been answered, or could not be.
 	Recorded = ledger.Recorded
 

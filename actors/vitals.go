@@ -36,6 +36,12 @@ func (s *System) Vitals(known Snapshot) Vitals {
 	return v
 }
 
+// Configured tells subscribers that a configuration with changes to the last one runs. They are
+// paths, without values.
+func (s *System) Configured(changes []string) {
+	s.w.root.Send(s.w.ledger, ConfigChanged{Changes: changes})
+}
+
 // Usage returns what was served, by day, model, credential and client, latest day first. Some
 // three months are remembered, and as long as the engine runs.
 func (s *System) Usage(ctx context.Context) ([]UsageRow, error) {

@@ -176,9 +176,11 @@ func appendSection(data []byte, key string, edits []edit) ([]byte, error) {
 // name. Data that names further files is refused. Its error is of type Errors.
 func ParseCredentialFile(path string, data []byte, kinds map[string]string) (provider string, credentials []Credential, err error) {
 	p := fileParser{
-		kinds:   kinds,
-		getenv:  func(string) (string, bool) { return "", false },
-		readKey: func(string) ([]byte, error) { return nil, errors.New("files cannot be named here; give the key itself") },
+		kinds:  kinds,
+		getenv: func(string) (string, bool) { return "", false },
+		readKey: func(string) ([]byte, error) {
+			return nil, errors.New("files cannot be named here; give the key itself")
+		},
 	}
 	f := p.parse(path, data)
 	return f.provider, f.credentials, f.bad.orNil()

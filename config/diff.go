@@ -148,3 +148,37 @@ func alike(a, b reflect.Value) bool {
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
+
+// Values returns the values in c of those changes that are about one value, by path. Secrets are
+// masked; what c does not have is not in it.
+func Values(c *Config, changes []Change) map[string]string {
+	wanted := make(map[string]bool, len(changes))
+	for _, change := range changes {
+		wanted[change.Path] = true
+	}
+	found := map[string]string{}
+	var visit func(v reflect.Value, path string)
+	visit = func(v reflect.Value, path string) {
+		for _, f := range fieldsOf(v.Type()) {
+			value, path := v.FieldByIndex(f.index), join(path, f.key)
+			switch {
+			case value.Kind() == reflect.Struct:
+				visit(value, path)
+			case isNamedList(value.Type()):
+				for i, name := range names(value) {
+					visit(value.Index(i), named(path, name))
+				}
+			case !wanted[path]:
+			case f.is("secret"):
+				found[path] = Masked
+			default:
+				if value.Kind() == reflect.Pointer && !value.IsNil() {
+					value = value.Elem()
+				}
+				found[path] = fmt.Sprint(value.Interface())
+			}
+		}
+	}
+	visit(reflect.ValueOf(*c), "")
+	return found
+}

@@ -68,6 +68,12 @@ func (in *inbound) debug(h http.Header) {
 	h.Set("X-Understudy-Attempts", strconv.Itoa(in.attempts()))
 }
 
+// Judge says whether peer may do what only an operator may, with the key that it gives. Wrong
+// keys count, wherever they are tried.
+func (s *Server) Judge(given string, peer netip.Addr) (admission.Verdict, time.Duration) {
+	return s.settings.Load().operator.Judge(given, peer, &s.guesses, time.Now())
+}
+
 // peerOf returns the address of a request's TCP peer, whatever its headers say; the zero
 // address if it has none.
 func peerOf(r *http.Request) netip.Addr {

@@ -80,6 +80,9 @@ type Supervised struct {
 	Stopped bool
 }
 
+// ConfigChanged says that another configuration runs. It holds paths, never values.
+type ConfigChanged struct{ Changes []string }
+
 // Recorded says that a request has been answered, or could not be.
 type Recorded struct{ Record *Record }
 
@@ -95,6 +98,7 @@ func (SessionExpired) fact()   {}
 func (SessionsLost) fact()     {}
 func (Attempted) fact()        {}
 func (Supervised) fact()       {}
+func (ConfigChanged) fact()    {}
 func (Recorded) fact()         {}
 
 // Event is one fact as subscribers see it.

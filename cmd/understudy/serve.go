@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -53,6 +55,7 @@ type service struct {
 	source   *config.Source
 	file     string // that was read; empty = the embedded default runs
 	cfg      *config.Config
+	key      string          // of the management API, if it was made up for the embedded default
 	told     map[string]bool // warnings and bad files that the log has told of
 	asked    bool            // a signal asked for a reload that has not come yet
 	level    *slog.LevelVar
@@ -71,7 +74,12 @@ func newService(file string) (*service, error) {
 		return nil, err
 	}
 	cfg := loaded.Config
-	s := &service{source: source, file: name, cfg: cfg, level: new(slog.LevelVar)}
+	key := ""
+	if name == "" {
+		key = rand.Text()
+		cfg.Management.SecretKey = key
+	}
+	s := &service{key: key, source: source, file: name, cfg: cfg, level: new(slog.LevelVar)}
 	s.logger = newLogger(cfg.Logging, s.level)
 	options := []understudy.Option{understudy.WithLogger(s.logger), understudy.WithVersion(version)}
 	if s.tracers, err = newTracers(context.Background(), os.Getenv, s.logger); err != nil {
@@ -79,6 +87,9 @@ func newService(file string) (*service, error) {
 	}
 	if s.tracers != nil {
 		options = append(options, understudy.WithTracerProvider(s.tracers))
+	}
+	if name != "" {
+		options = append(options, understudy.WithConfigFile(name, os.LookupEnv))
 	}
 	if s.gateway, err = understudy.New(cfg, options...); err != nil {
 		s.endTracers()
@@ -89,9 +100,30 @@ func newService(file string) (*service, error) {
 	if s.listener, err = listen(cfg); err != nil {
 		return nil, errors.Join(err, s.gateway.Shutdown(context.Background()))
 	}
-	s.server = newServer(s.gateway.Handler(), s.logger)
+	ending, end := context.WithCancel(context.Background())
+	s.server = newServer(routes(s.gateway, ending), s.logger)
+	s.server.RegisterOnShutdown(end)
 	debug.FreeOSMemory() // reading thousands of files leaves more garbage than there will be for long
 	return s, nil
+}
+
+// managementPath is where the management API is served.
+const managementPath = "/v0/management"
+
+// routes serves clients and, below managementPath, operators. Requests of the latter end with
+// ending: who follows events would keep the server from stopping.
+func routes(gateway *understudy.Gateway, ending context.Context) http.Handler { //nolint:revive // the context is not this call's
+	clients, operators := gateway.Handler(), http.StripPrefix(managementPath, gateway.ManagementHandler())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != managementPath && !strings.HasPrefix(r.URL.Path, managementPath+"/") {
+			clients.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(ending, cancel)()
+		operators.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // Limits of clients' connections. Bodies and answers have their own, in the gateway.
@@ -249,6 +281,7 @@ func (s *service) greet(c *cobra.Command) {
 	fmt.Fprintf(out, "understudy %s serves its built-in simulator on %s\n\nTry it:\n\n", version, address)
 	fmt.Fprintf(out, "  curl %s/v1/chat/completions -H 'Content-Type: application/json' \\\n", address)
 	fmt.Fprint(out, "    -d '{\"model\":\"understudy-large\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n")
+	fmt.Fprintf(out, "Manage it (the key is new at every start):\n\n  curl %s%s/status -H 'X-Management-Key: %s'\n\n", address, managementPath, s.key)
 	fmt.Fprintln(out, "Write a config.yaml to use upstreams of your own: see config.example.yaml.")
 }
 
@@ -273,7 +306,7 @@ func (s *service) apply(u update) {
 	default:
 		level := slog.LevelInfo
 		if len(changes) == 0 && !asked {
-			level = slog.LevelDebug // a login has written its new tokens, or a file is bad, of which tell tells
+			level = slog.LevelDebug // a login has written its new tokens, the management API has applied it, or a file is bad
 		}
 		s.logger.Log(context.Background(), level, "configuration reloaded", slog.Int("changes", len(changes)))
 	}
