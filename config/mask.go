@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
 	"regexp"
@@ -114,8 +115,10 @@ func (f *secretFinder) find(n *yaml.Node, t reflect.Type, path string, hidden bo
 	}
 	switch {
 	case n.Kind == yaml.ScalarNode:
-		if short, ok := marked(t, "short"); t.Kind() == reflect.Struct && ok && short.is("secret") {
-			path, hidden = join(path, short.key), true
+		if t.Kind() == reflect.Struct {
+			if short, ok := marked(t, "short"); ok && short.is("secret") {
+				path, hidden = join(path, short.key), true
+			}
 		}
 		if hidden && !f.seen[n] && isWrittenOut(n) {
 			f.seen[n] = true
@@ -158,6 +161,13 @@ func exchange(data []byte, values []secret, text func(path string, value *yaml.N
 		start := s.offset(v.value)
 		if start < 0 || start >= len(data) {
 			return nil, false
+		}
+		if data[start] == '&' { // its anchor stays
+			name := bytes.IndexByte(data[start:], ' ')
+			if name < 0 {
+				return nil, false
+			}
+			start += name + 1
 		}
 		s.isFlow = isInFlow(data, v.value)
 		length := s.scalarLength(data[start:])
