@@ -43,7 +43,7 @@ func describeRoute(r *openapi3.Reflector, rt route) error {
 	o.AddRespStructure(rt.answer, func(cu *openapi.ContentUnit) {
 		cu.HTTPStatus, cu.ContentType = rt.statusOf(), rt.contentType
 	})
-	statuses := append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable}, rt.errors...)
+	statuses := append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable}, rt.errors...)
 	slices.Sort(statuses)
 	for _, status := range slices.Compact(statuses) {
 		o.AddRespStructure(errorAnswer{}, func(cu *openapi.ContentUnit) { cu.HTTPStatus = status })

@@ -54,15 +54,15 @@ func (s *Server) routes() []route {
 func (s *Server) readingRoutes() []route {
 	return []route{
 		{method: "GET", path: "/status", summary: "Version, uptime, counts, actors and mailboxes", answer: statusAnswer{}, serve: showStatus},
-		{method: "GET", path: "/credentials", summary: "Credentials in the order of their ids", query: pageQuery{}, answer: credentialPage{}, errors: []int{400}, serve: listCredentials},
+		{method: "GET", path: "/credentials", summary: "Credentials in the order of their ids", query: pageQuery{}, answer: credentialPage{}, serve: listCredentials},
 		{method: "GET", path: "/credentials/{id}", summary: "One credential", params: idParam{}, answer: credentialView{}, errors: []int{404}, serve: showCredential},
-		{method: "GET", path: "/sessions", summary: "Bound sessions in the order of their keys", query: sessionQuery{}, answer: sessionPage{}, errors: []int{400}, serve: listSessions},
-		{method: "GET", path: "/models", summary: "Models with their candidates and whether these are available", query: pageQuery{}, answer: modelPage{}, errors: []int{400}, serve: listModels},
+		{method: "GET", path: "/sessions", summary: "Bound sessions in the order of their keys", query: sessionQuery{}, answer: sessionPage{}, serve: listSessions},
+		{method: "GET", path: "/models", summary: "Models with their candidates and whether these are available", query: pageQuery{}, answer: modelPage{}, serve: listModels},
 		{method: "GET", path: "/routing", summary: "Strategy and session affinity", answer: routingView{}, serve: showRouting},
-		{method: "GET", path: "/requests", summary: "Decision records, latest first", query: requestQuery{}, answer: requestPage{}, errors: []int{400}, serve: listRequests},
+		{method: "GET", path: "/requests", summary: "Decision records, latest first", query: requestQuery{}, answer: requestPage{}, serve: listRequests},
 		{method: "GET", path: "/requests/{id}", summary: "The decision record of one request", params: requestParam{}, answer: requestView{}, errors: []int{404}, serve: showRequest},
-		{method: "GET", path: "/usage", summary: "Requests and tokens by day, model, credential and client key, latest day first", query: usageQuery{}, answer: usagePage{}, errors: []int{400}, serve: listUsage},
-		{method: "GET", path: "/events", summary: "Facts as they happen, as server-sent events", query: eventQuery{}, answer: "", contentType: eventsType, errors: []int{400}, stream: follow},
+		{method: "GET", path: "/usage", summary: "Requests and tokens by day, model, credential and client key, latest day first", query: usageQuery{}, answer: usagePage{}, serve: listUsage},
+		{method: "GET", path: "/events", summary: "Facts as they happen, as server-sent events", query: eventQuery{}, answer: "", contentType: eventsType, stream: follow},
 		{method: "GET", path: "/config", summary: "The configuration file, secrets masked", answer: "", contentType: yamlType, serve: showConfig},
 		{method: "GET", path: "/openapi.json", summary: "This document", answer: map[string]any{}, contentType: "application/json", serve: func(c *call) (any, error) { return c.server.document, nil }},
 	}
@@ -70,14 +70,14 @@ func (s *Server) readingRoutes() []route {
 
 func (s *Server) changingRoutes() []route {
 	return []route{
-		{method: "POST", path: "/credentials", summary: "Add a credential, in a file of credentials-dir", body: newCredential{}, answer: changedCredential{}, status: http.StatusCreated, errors: []int{400, 409, 413, 422}, serve: addCredential},
-		{method: "PATCH", path: "/credentials/{id}", summary: "Change a credential's settings", params: idParam{}, body: credentialPatch{}, answer: changedCredential{}, errors: []int{400, 404, 409, 413, 422}, serve: patchCredential},
+		{method: "POST", path: "/credentials", summary: "Add a credential, in a file of credentials-dir", body: newCredential{}, answer: changedCredential{}, status: http.StatusCreated, errors: []int{409, 413, 422}, serve: addCredential},
+		{method: "PATCH", path: "/credentials/{id}", summary: "Change a credential's settings", params: idParam{}, body: credentialPatch{}, answer: changedCredential{}, errors: []int{404, 409, 413, 422}, serve: patchCredential},
 		{method: "DELETE", path: "/credentials/{id}", summary: "Remove a credential with its file", params: idParam{}, answer: changed{}, errors: []int{404, 409, 422}, serve: removeCredential},
-		{method: "POST", path: "/credentials/{id}/reset", summary: "End a credential's rests and its drain, or the rest of one model", params: idParam{}, body: resetBody{}, answer: credentialView{}, errors: []int{400, 404, 413}, serve: resetCredential},
+		{method: "POST", path: "/credentials/{id}/reset", summary: "End a credential's rests and its drain, or the rest of one model", params: idParam{}, body: resetBody{}, answer: credentialView{}, errors: []int{404, 413}, serve: resetCredential},
 		{method: "POST", path: "/credentials/{id}/drain", summary: "Let no new request to a credential; those that run finish and its sessions move", params: idParam{}, answer: credentialView{}, errors: []int{404}, serve: drainCredential},
-		{method: "DELETE", path: "/sessions/{key}", summary: "Forget one session", params: keyParam{}, answer: ended{}, errors: []int{400, 404}, serve: endSession},
-		{method: "DELETE", path: "/sessions", summary: "Forget all sessions of a credential", query: endQuery{}, answer: ended{}, errors: []int{400, 404}, serve: endSessions},
-		{method: "PUT", path: "/routing", summary: "Change strategy and session affinity", body: routingPatch{}, answer: changedRouting{}, errors: []int{400, 409, 413, 422}, serve: changeRouting},
-		{method: "PUT", path: "/config", summary: "Replace the configuration file", body: "", bodyType: yamlType, answer: changed{}, errors: []int{400, 409, 413, 422}, serve: replaceConfig},
+		{method: "DELETE", path: "/sessions/{key}", summary: "Forget one session", params: keyParam{}, answer: ended{}, errors: []int{404}, serve: endSession},
+		{method: "DELETE", path: "/sessions", summary: "Forget all sessions of a credential", query: endQuery{}, answer: ended{}, errors: []int{404}, serve: endSessions},
+		{method: "PUT", path: "/routing", summary: "Change strategy and session affinity", body: routingPatch{}, answer: changedRouting{}, errors: []int{409, 413, 422}, serve: changeRouting},
+		{method: "PUT", path: "/config", summary: "Replace the configuration file", body: "", bodyType: yamlType, answer: changed{}, errors: []int{409, 413, 422}, serve: replaceConfig},
 	}
 }
