@@ -97,7 +97,7 @@ func follow(c *call) error {
 			err = send(view.text())
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the reader has gone, and nobody is left to tell
+			return nil // the reader has gone, and nobody is left to tell
 		}
 		silence.Reset(heartbeat)
 	}

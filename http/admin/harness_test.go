@@ -56,7 +56,6 @@ func (b *books) AddCredential(id string, _ []byte) (Applied, error) {
 
 // rig is a management API in front of a small engine.
 type rig struct {
-	t       *testing.T
 	server  *Server
 	engine  *actors.System
 	books   *books

@@ -132,10 +132,6 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-func itoa(n int) string {
-	return string([]byte{byte('0' + n/100), byte('0' + n/10%10), byte('0' + n%10)})
-}
-
 // loaded returns the document as a client reads it, without where it is mounted.
 func loaded(t *testing.T, r *rig) *openapi3.T {
 	t.Helper()

@@ -221,7 +221,7 @@ func (c *call) param(name string) string {
 
 // fail answers an error.
 func (s *Server) fail(err error, c echo.Context) {
-	if he, ok := err.(*echo.HTTPError); ok { //nolint:errorlint // as echo itself makes them
+	if he, ok := err.(*echo.HTTPError); ok {
 		err = &problem{status: he.Code, code: "not_found", message: "There is no such route."}
 	}
 	p := asProblem(err)

@@ -285,7 +285,7 @@ func TestMG11_ReplacesTheConfiguration(t *testing.T) {
 	bad := m.manage(422, "PUT", "/config", strings.Replace(shown, "weight: 1", "weight: -1", 1))
 	problem := bad.Get("error.problems.0")
 	require.Equal(t, "providers[0].credentials[0].weight", problem.Get("path").String())
-	require.Equal(t, int64(1+strings.Count(shown[:strings.Index(shown, "weight: 1")], "\n")), problem.Get("line").Int())
+	require.Equal(t, int64(1+strings.Count(upTo(shown, "weight: 1"), "\n")), problem.Get("line").Int())
 	fresh := strings.Replace(shown, "- id: b", "- id: fresh", 1)
 	m.manage(422, "PUT", "/config", fresh) // whose secret could that be?
 
@@ -298,6 +298,12 @@ func TestMG11_ReplacesTheConfiguration(t *testing.T) {
 	require.Equal(t, secretOf("a"), m.lastRequest().Key)
 	restart := m.manage(200, "PUT", "/config", strings.Replace(shown, "listen: 127.0.0.1:0", "listen: 127.0.0.1:1", 1))
 	require.Equal(t, "listen", restart.Get("needs_restart.0").String())
+}
+
+// upTo returns what text has before the first mark.
+func upTo(text, mark string) string {
+	before, _, _ := strings.Cut(text, mark)
+	return before
 }
 
 // with gives a request the management key.
