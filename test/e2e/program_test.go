@@ -165,6 +165,8 @@ func TestProgram(t *testing.T) {
 		"SIGHUP (HR12)":                 testSIGHUP,
 		"TLS":                           testTLS,
 		"credentials-dir (HR6, HR13)":   testCredentialsDir,
+		"management":                    testManagement,
+		"credentials-dir":               testCredentialsDir,
 		"check of credential files":     testCheckFiles,
 	}
 	for name, test := range tests {
@@ -237,6 +239,13 @@ func testEmbeddedDefault(t *testing.T, p program) {
 	got := read(t, resp)
 	require.Equal(t, http.StatusOK, got.status)
 	require.True(t, json.Valid(got.body))
+	manage := r.output.await(`curl (\S+/v0/management/status) -H 'X-Management-Key: (\S+)'\n`)
+	req, err = http.NewRequestWithContext(t.Context(), http.MethodGet, manage[1], nil)
+	require.NoError(t, err)
+	req.Header.Set("X-Management-Key", manage[2])
+	resp, err = newClient(t).Do(req)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, read(t, resp).status)
 	r.giveWay()
 	r.signal(syscall.SIGTERM)
 	require.Zero(t, r.exit())
