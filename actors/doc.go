@@ -37,7 +37,8 @@
 //	pins         Made, Whose, pinsDue                                         []Origin
 //	transcripts  Turned, TranscriptOf, turnsDue                               []byte
 //	ledger       every Fact, Keep, ListRecords, FindRecord, TakeSnapshot,     Snapshot, []*Record,
-//	             ListSessions, ListUsage, Watch, Subscribe, Unsubscribe       *Record, Sessions, []UsageRow
+//	             ListSessions, ListUsage, ListMembers, Watch, Subscribe,      *Record, Sessions, []UsageRow,
+//	             Unsubscribe                                                  []Member
 //
 // What an actor must not lose when it is restarted (rests, open leases) is kept in a memory
 // that its incarnations share and nobody else touches. Messages are on top of the file of

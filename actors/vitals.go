@@ -58,7 +58,7 @@ func (s *System) Served(ctx context.Context) ([]Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.Snapshot(ctx)
+	known, err := ask[[]ledger.Member](ctx, s, s.w.ledger, ledger.ListMembers{})
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,8 @@ func (l *Ledger) Receive(c actor.Context) {
 		l.with(msg.Credential, func(a *account) { a.inFlight = msg.InFlight })
 	case ListSessions:
 		c.Respond(l.sessions.list(msg))
+	case ListMembers:
+		c.Respond(l.members())
 	case ListUsage:
 		c.Respond(l.usage.list())
 	case Subscribe:

@@ -3,10 +3,28 @@ package ledger
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/understudyhq/understudy/internal/catalog"
 	"github.com/understudyhq/understudy/providers"
 )
+
+// ListMembers asks for []Member.
+type ListMembers struct{}
+
+// Member is a credential with what is known of it.
+type Member struct {
+	Credential *providers.Credential
+	View       CredentialView
+}
+
+func (l *Ledger) members() []Member {
+	list := make([]Member, 0, len(l.credentials))
+	for _, v := range l.snapshot(time.Now()).Credentials {
+		list = append(list, Member{l.credentials[v.ID].credential, v})
+	}
+	return list
+}
 
 // Candidate is a credential that could serve a name, by one model of its upstream.
 type Candidate struct {
@@ -23,12 +41,12 @@ type Served struct {
 }
 
 // ServedBy returns every name that clients find in lists, in order, with who could serve it as
-// far as s knows.
-func ServedBy(names catalog.Catalog, known Snapshot) []Served {
-	members := map[*providers.Upstream][]CredentialView{}
-	for _, v := range known.Credentials {
-		u := v.Described().Upstream
-		members[u] = append(members[u], v)
+// far as members are known.
+func ServedBy(names catalog.Catalog, known []Member) []Served {
+	members := map[*providers.Upstream][]Member{}
+	for _, m := range known {
+		u := m.Credential.Upstream
+		members[u] = append(members[u], m)
 	}
 	all := map[string]*Served{}
 	for _, u := range names.Upstreams {
@@ -48,13 +66,13 @@ func ServedBy(names catalog.Catalog, known Snapshot) []Served {
 	return list
 }
 
-func (m *Served) add(u *providers.Upstream, model string, members []CredentialView) {
+func (m *Served) add(u *providers.Upstream, model string, members []Member) {
 	for _, f := range u.Formats {
 		if !slices.Contains(m.Formats, f) {
 			m.Formats = append(m.Formats, f)
 		}
 	}
-	for _, v := range members {
-		m.Candidates = append(m.Candidates, Candidate{Credential: v, Model: model, Serves: v.Described().Serves(model)})
+	for _, one := range members {
+		m.Candidates = append(m.Candidates, Candidate{Credential: one.View, Model: model, Serves: one.Credential.Serves(model)})
 	}
 }

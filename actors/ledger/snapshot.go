@@ -45,7 +45,6 @@ type CredentialView struct {
 	Sessions       int        // that are bound to it
 	ExpiresAt      time.Time  // of its access token; zero = not known, or it is no token
 	LastError      *LastError // nil = there was none
-	described      *providers.Credential
 }
 
 // LastError is what a credential failed with last. It holds no secret.
@@ -56,9 +55,6 @@ type LastError struct {
 	Status int // the upstream's; 0 = it did not answer
 	Reason string
 }
-
-// Described returns what the view is of.
-func (v CredentialView) Described() *providers.Credential { return v.described }
 
 // ModelView is one model of a credential at one instant.
 type ModelView struct {
@@ -120,7 +116,7 @@ func (a *account) view(now time.Time) CredentialView {
 // describe tells of the credential itself.
 func (a *account) describe(v *CredentialView) {
 	c := a.credential
-	v.Priority, v.Weight, v.MaxConcurrency, v.Disabled, v.described = c.Priority, c.Weight, c.MaxConcurrency, c.Disabled, c
+	v.Priority, v.Weight, v.MaxConcurrency, v.Disabled = c.Priority, c.Weight, c.MaxConcurrency, c.Disabled
 	v.ExpiresAt, v.LastError = c.ExpiresAt, a.lastError
 	if c.Grant != nil {
 		v.ExpiresAt = a.expiresAt
