@@ -185,7 +185,7 @@ func TestTR55_AResponseCompletesOnce(t *testing.T) {
 	require.Equal(t, int64(12), done[0].Get("response.usage.total_tokens").Int())
 	require.Equal(t, "response.completed", got[len(got)-1].Get("type").Str)
 	early := responsesToChat.streams(t, "", chunk(`"delta":{"content":"a"}`), chunk(`"delta":{},"finish_reason":"stop"`))
-	require.Len(t, typed(early, "response.completed"), 0, "not before [DONE]")
+	require.Empty(t, typed(early, "response.completed"), "not before [DONE]")
 }
 
 func TestTR56_AnAnswerThatIsCutShortIsIncomplete(t *testing.T) {

@@ -125,11 +125,11 @@ func pump(c *translate.Call, from providers.Format, pieces [][]byte) (out []byte
 		return err
 	}
 	for _, piece := range pieces {
-		if err = scanner.Feed(piece, take); err != nil {
+		if err := scanner.Feed(piece, take); err != nil {
 			return out, false, err
 		}
 	}
-	if err = scanner.Close(take); err != nil {
+	if err := scanner.Close(take); err != nil {
 		return out, false, err
 	}
 	a.Close()

@@ -103,7 +103,7 @@ func requireResponses(t require.TestingT, events []event, ended bool) {
 		case "response.completed", "response.incomplete", "response.failed":
 			terminals++
 			require.False(t, openItem)
-			require.Equal(t, items, len(e.data.Get("response.output").Array()))
+			require.Len(t, e.data.Get("response.output").Array(), items)
 		case "response.output_item.added":
 			require.False(t, openItem)
 			require.Equal(t, int64(items), e.data.Get("output_index").Int())
