@@ -341,10 +341,11 @@ func TestHouse_FindsWhatIsTooLarge(t *testing.T) {
 				"web/a.go": "package web" + lines(500), "web/b.go": "package web" + lines(500), "web/c.go": "package web" + lines(500),
 				"web/d.go": "package web" + lines(500), "web/e.go": "package web" + lines(500), "web/f.go": "package web" + lines(500),
 				"web/g.go": "package web" + lines(500), "web/h.go": "package web" + lines(500),
-				"web/i.go":      "package web" + lines(1),
+				"web/i.go": "package web" + lines(500), "web/j.go": "package web" + lines(500),
+				"web/k.go":      "package web" + lines(1),
 				"web/a_test.go": "package web" + lines(500),
 			},
-			want: []string{"web: 4001 lines in a package, at most 4000"},
+			want: []string{"web: 5001 lines in a package, at most 5000"},
 		},
 		"fan-out": {
 			files: map[string]string{"http/a.go": importing("httpapi",
