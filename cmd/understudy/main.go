@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -17,9 +18,42 @@ import (
 var version, commit = "dev", ""
 
 func main() {
-	if err := root().ExecuteContext(context.Background()); err != nil {
-		complain(err)
-		os.Exit(1)
+	os.Exit(run(context.Background(), root(), os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1 // what was asked for could not be done
+	exitMisuse      = 2 // the command line makes no sense
+	exitUnavailable = 3 // no gateway that could be asked: none is there, or it does not let us in
+)
+
+// misuse is a command line that makes no sense.
+type misuse struct{ why string }
+
+// Error is part of error.
+func (m *misuse) Error() string { return m.why }
+
+// run runs the command that c's arguments name and returns the exit code.
+func run(ctx context.Context, c *cobra.Command, stderr io.Writer) int {
+	understood := false
+	c.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	err := c.ExecuteContext(ctx)
+	var wrong *misuse
+	var nobody *unavailable
+	switch {
+	case err == nil:
+		return exitDone
+	case !understood || errors.As(err, &wrong):
+		complain(stderr, err)
+		return exitMisuse
+	case errors.As(err, &nobody):
+		complain(stderr, err)
+		return exitUnavailable
+	default:
+		complain(stderr, err)
+		return exitFailed
 	}
 }
 
@@ -32,20 +66,21 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), checkCommand(), versionCommand())
+	c.AddCommand(serveCommand(), checkCommand(), versionCommand(),
+		statusCommand(), explainCommand(), credentialsCommand(), sessionsCommand(), usageCommand(), eventsCommand())
 	return c
 }
 
 // complain prints err, a line for each configuration error.
-func complain(err error) {
+func complain(w io.Writer, err error) {
 	var bad config.Errors
 	if errors.As(err, &bad) {
 		for _, e := range bad {
-			fmt.Fprintln(os.Stderr, e)
+			fmt.Fprintln(w, e)
 		}
 		return
 	}
-	fmt.Fprintln(os.Stderr, "understudy:", err)
+	fmt.Fprintln(w, "understudy:", err)
 }
 
 // defaultFile is read when no file is named; without it the embedded default runs.

@@ -281,7 +281,7 @@ func (s *service) greet(c *cobra.Command) {
 	fmt.Fprintf(out, "understudy %s serves its built-in simulator on %s\n\nTry it:\n\n", version, address)
 	fmt.Fprintf(out, "  curl %s/v1/chat/completions -H 'Content-Type: application/json' \\\n", address)
 	fmt.Fprint(out, "    -d '{\"model\":\"understudy-large\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n")
-	fmt.Fprintf(out, "Manage it (the key is new at every start):\n\n  curl %s%s/status -H 'X-Management-Key: %s'\n\n", address, managementPath, s.key)
+	fmt.Fprintf(out, "Manage it (the key is new at every start):\n\n  %s=%s understudy status\n  curl %s%s/status -H 'X-Management-Key: %s'\n\n", keyVariable, s.key, address, managementPath, s.key)
 	fmt.Fprintln(out, "Write a config.yaml to use upstreams of your own: see config.example.yaml.")
 }
 

@@ -207,10 +207,16 @@ func testCheck(t *testing.T, p program) {
 }
 
 func testMisuse(t *testing.T, p program) {
-	for _, args := range [][]string{{"nonsense"}, {"serve", "--nonsense"}, {"serve", "extra"}, {"serve", "-c", "nowhere.yaml"}} {
-		r := p.start(t, "", args...)
-		require.Equal(t, 1, r.exit(), args)
-		require.NotEmpty(t, r.output.text())
+	for code, lines := range map[int][][]string{
+		1: {{"serve", "-c", "nowhere.yaml"}, {"status", "-c", "nowhere.yaml"}},
+		2: {{"nonsense"}, {"serve", "--nonsense"}, {"serve", "extra"}},
+		3: {{"status"}},
+	} {
+		for _, args := range lines {
+			r := p.start(t, "", args...)
+			require.Equal(t, code, r.exit(), args)
+			require.NotEmpty(t, r.output.text())
+		}
 	}
 	help := p.start(t, "", "serve", "--help")
 	require.Zero(t, help.exit())
