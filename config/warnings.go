@@ -17,8 +17,6 @@ const notYet = "has no effect yet"
 // warnings lists the keys to warn about. A feature that arrives takes its rows with it.
 func warnings() []warning {
 	return []warning{
-		{"management.secret-key", "opens X-Understudy-Debug and /metrics; the management API " + notYet},
-		{"management.allow-remote", "is for X-Understudy-Debug and /metrics; the management API " + notYet},
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity"},
 		{"providers[].credentials[].websockets", notYet},
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-var updateGolden = flag.Bool("update", false, "write the wanted texts in testdata")
 
 const (
 	testKey        = "operator-key"
