@@ -29,9 +29,10 @@ func layers() []layer {
 		{"http/capture", []string{"config", "http/payload"}, "what is written down is bytes and headers; whose they are does not matter"},
 		{"http/tap", []string{"providers", "internal/pin", "internal/sse"}, "what watches a stream knows formats, not where it goes"},
 		{"http/fault", []string{"actors", "http/tap", "providers", "internal/peek", "internal/sse"}, "errors become bodies in one place, for every layer's errors"},
-		{"actors", []string{"actors/ledger", "actors/memory", "actors/stage", "providers", "config", "internal/affinity", "internal/catalog", "internal/cooldown", "internal/pin", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
+		{"actors", []string{"actors/ledger", "actors/memory", "actors/socket", "actors/stage", "providers", "config", "internal/affinity", "internal/catalog", "internal/cooldown", "internal/pin", "internal/roster", "internal/session"}, "actors decide and never touch a body or a wire format"},
 		{"actors/ledger", []string{"actors/stage", "providers", "config", "internal/affinity", "internal/catalog", "internal/cooldown", "internal/recent", "internal/roster", "internal/session"}, "the books hear what was decided, in the words of those who decide, and decide nothing"},
 		{"actors/memory", []string{"actors/stage", "providers", "internal/lineage", "internal/pin"}, "what is remembered for clients depends on no decision, and none of its actors on another"},
+		{"actors/socket", []string{"actors/stage", "providers"}, "what runs over a socket when is decided without a connection or a wire format"},
 		{"actors/stage", nil, "what actors stand on knows nothing of what they play"},
 		{"providers/compat", []string{"providers", "providers/openai", "internal/peek"}, "a compatible upstream is OpenAI's adapter with other defaults, and only that one"},
 		{"providers/grant", []string{"providers"}, "a token is got the same way for every vendor; where it is kept is the configuration's business"},
@@ -118,7 +119,7 @@ func confinements() []confinement {
 		{
 			modules: []string{"github.com/asynkron/protoactor-go"},
 			// A host may lend its actor system: one option, and the tests of it, name the type.
-			to:  []string{"actors/*.go", "actors/ledger/*.go", "actors/memory/*.go", "actors/stage/*.go", "options.go", "*_test.go", "test/..."},
+			to:  []string{"actors/*.go", "actors/ledger/*.go", "actors/memory/*.go", "actors/socket/*.go", "actors/stage/*.go", "options.go", "*_test.go", "test/..."},
 			why: "the actor library is pinned and has defects to steer around; one package knows them",
 		},
 		{

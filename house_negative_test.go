@@ -99,14 +99,14 @@ func TestHouse_FindsForbiddenImportsOfOthers(t *testing.T) {
 	checkAll(t, foreignImports, map[string]breach{
 		"actors in the data plane": {
 			files: map[string]string{"http/a.go": importing("httpapi", actorLibrary)},
-			want:  []string{"http/a.go:3: " + actorLibrary + " may be imported only in actors/*.go, actors/ledger/*.go, actors/memory/*.go, actors/stage/*.go, options.go, *_test.go, test/..."},
+			want:  []string{"http/a.go:3: " + actorLibrary + " may be imported only in actors/*.go, actors/ledger/*.go, actors/memory/*.go, actors/socket/*.go, actors/stage/*.go, options.go, *_test.go, test/..."},
 		},
 		"a host's own actor system": {
 			files: map[string]string{"options.go": importing("understudy", actorLibrary), "example_test.go": importing("understudy_test", actorLibrary)},
 		},
 		"the root package beyond its options": {
 			files: map[string]string{"understudy.go": importing("understudy", actorLibrary)},
-			want:  []string{"understudy.go:3: " + actorLibrary + " may be imported only in actors/*.go, actors/ledger/*.go, actors/memory/*.go, actors/stage/*.go, options.go, *_test.go, test/..."},
+			want:  []string{"understudy.go:3: " + actorLibrary + " may be imported only in actors/*.go, actors/ledger/*.go, actors/memory/*.go, actors/socket/*.go, actors/stage/*.go, options.go, *_test.go, test/..."},
 		},
 		"echo outside the edge": {
 			files: map[string]string{

@@ -5,6 +5,8 @@
 //	├── ledger         (ledger) counts, snapshots, records of requests, subscribers
 //	├── pins           (memory) where things were made that exist there only
 //	├── transcripts    (memory) conversations that no upstream remembers
+//	├── sockets        (socket) one child for each socket of a client; which upstreams take none
+//	│   └── socket     what of it runs when, and its links to upstreams
 //	├── router         Acquire -> rank -> hand over; refused -> next candidate; lets requests wait
 //	├── sessions       one child for each binding; a lost one is simply made again
 //	│   └── session    which credentials serve a session, and its TTL
@@ -36,6 +38,8 @@
 //	session      bind, expire, announce, unbind                               -
 //	pins         Made, Whose, pinsDue                                         []Origin
 //	transcripts  Turned, TranscriptOf, turnsDue                               []byte
+//	sockets      Open, Linkable, LinkRefused                                  Opened, bool
+//	socket       Asked, Ended, Gone, Leave, Borrow, Return, due               Borrowed
 //	ledger       every Fact, Keep, ListRecords, FindRecord, TakeSnapshot,     Snapshot, []*Record,
 //	             ListSessions, ListUsage, ListMembers, Watch, Subscribe,      *Record, Sessions, []UsageRow,
 //	             Unsubscribe                                                  []Member

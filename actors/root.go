@@ -92,6 +92,7 @@ func (g *guardian) spawn(c actor.Context) {
 		{w.pins, w.props(func() actor.Actor { return pins }, w.measured("pins", 0))},
 		{w.transcripts, w.props(func() actor.Actor { return transcripts }, w.measured("transcripts", 0))},
 		{w.sessions, sessionsProps(w)},
+		{w.sockets, socketsProps(w)},
 		{w.credentials, credentialsProps(w)},
 		{w.router, w.props(func() actor.Actor { return newRouter(w) }, w.measured("router", routerLimit))}, // last: it asks the others
 	} {
@@ -118,6 +119,7 @@ type wiring struct {
 	ledger      *actor.PID
 	pins        *actor.PID
 	transcripts *actor.PID
+	sockets     *actor.PID
 	blocking    sync.WaitGroup // what is outside of mailboxes because it blocks
 	census      census
 	depths      map[string]*stage.Gauge // of the mailboxes of the actors above
@@ -138,6 +140,7 @@ func newWiring(system *actor.ActorSystem, logger *slog.Logger) *wiring {
 		ledger:      at("ledger"),
 		pins:        at("pins"),
 		transcripts: at("transcripts"),
+		sockets:     at("sockets"),
 		depths:      map[string]*stage.Gauge{},
 	}
 	for _, kind := range []string{"router", "credentials", "sessions", "ledger", "pins", "transcripts"} {
