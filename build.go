@@ -207,7 +207,7 @@ func credential(c config.Credential, source config.Provider, u *providers.Upstre
 		ID: providers.CredentialID(c.ID), Upstream: u, Base: base, Secret: providers.NewSecret(secret), Account: c.Account,
 		Token: c.OAuth != nil, ExpiresAt: expiresAt,
 		Transport: transport, Headers: headers(c.Headers), Weight: weight, Priority: c.Priority,
-		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, Models: c.Models, Exclude: c.ExcludeModels,
+		MaxConcurrency: c.MaxConcurrency, Disabled: c.Disabled, WebSockets: c.Websockets, Models: c.Models, Exclude: c.ExcludeModels,
 		DisableCooldown: c.DisableCooldown, Rules: rules,
 	}, nil
 }

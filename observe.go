@@ -102,7 +102,7 @@ func (g *Gateway) observe() error {
 // serverOptions is what the data plane is made of.
 func (g *Gateway) serverOptions() httpapi.Options {
 	o := httpapi.Options{
-		Pool: g.engine, Logger: g.options.logger, Live: g.cfg.Live, Version: g.options.version,
+		Pool: g.engine, Sockets: g.engine, Logger: g.options.logger, Live: g.cfg.Live, Version: g.options.version,
 		Captures: g.captures, Unrecorded: g.options.unrecorded, Tracer: tracing.New(g.options.tracers, g.options.version),
 	}
 	if g.metrics != nil {

@@ -224,7 +224,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	open := g.server.Wait(ctx)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortGrace)
 	defer cancel()
-	if open > 0 {
+	if open > 0 || ctx.Err() != nil {
 		g.server.Abort()
 		g.server.Wait(ending)
 	}

@@ -18,7 +18,6 @@ const notYet = "has no effect yet"
 func warnings() []warning {
 	return []warning{
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity"},
-		{"providers[].credentials[].websockets", notYet},
 	}
 }
 

@@ -36,7 +36,8 @@ type call struct {
 	encrypted []reasoned // reasoning in it that only its maker can read
 	inputAt   int        // where the body's input begins, which holds encrypted
 
-	before      string          // id of the answer it continues by the gateway's own memory; empty = none
+	past        past            // what it continues by the gateway's own memory
+	delta       *delta          // the same without its past; nil = it is not to be sent so
 	input       []byte          // Responses: the input of this turn alone, inside some body
 	translation *translate.Call // nil = no upstream of another format was met yet
 }
@@ -93,7 +94,11 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 		c.acquire.Format = in.format
 	}
 	if hasSession(t.operation) {
-		c.acquire.Session = session.From(in.r.Header, sessionBody(peeked), in.key.name+"\x00"+route)
+		body := sessionBody(peeked)
+		if in.turn != nil {
+			body.Socket = in.turn.line.key
+		}
+		c.acquire.Session = session.From(in.r.Header, body, in.key.name+"\x00"+route)
 		c.refer(in.r.Header, peeked)
 	}
 	return c, nil
@@ -191,10 +196,16 @@ func (s *Server) relayTo(in *inbound, t target) error {
 		c.body.Release()
 		return err
 	}
-	defer c.body.Release()
+	defer c.release()
 	in.call = c
+	if in.turn != nil && in.turn.asked.Prewarm {
+		return s.prewarm(in, c)
+	}
 	if err := s.locate(in, c); err != nil {
 		return err
+	}
+	if c.delta != nil {
+		c.acquire.Prefer = c.delta.origin
 	}
 	return s.serve(in, c)
 }

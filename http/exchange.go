@@ -37,6 +37,11 @@ type attempt struct {
 	lease  actors.Lease
 	out    *sink
 
+	original *call             // of which call may be the delta
+	full     bool              // the delta is not to be sent
+	uplink   *uplink           // a WebSocket to the upstream; nil = HTTP
+	native   *translate.Native // what a turn's answer adds to its conversation; nil = of no interest
+
 	format       providers.Format // the upstream is spoken to in
 	translated   *translated      // nil = the upstream speaks the client's format
 	losses       []translate.Loss // what of the request cannot be said in format
@@ -68,6 +73,8 @@ func (a *attempt) run() result {
 	}
 	a.ctx, a.watchdog.cancel = context.WithCancelCause(a.in.ctx)
 	a.ctx = a.trace.Context(a.ctx)
+	a.uplink = a.newUplink()
+	a.choose()
 	if err := a.checkSuffix(); err != nil {
 		return a.unfit(err)
 	}
@@ -86,7 +93,7 @@ func (a *attempt) run() result {
 	a.sentAt = time.Now()
 	a.in.sentAt = a.sentAt
 	a.watchdog.start(a.in.settings.firstByte)
-	resp, err := a.lease.Credential.Transport.RoundTrip(req)
+	resp, err := a.transport().RoundTrip(req)
 	if err != nil {
 		if strings.Contains(err.Error(), headersTooLarge) {
 			return a.headersRefused(err)
@@ -97,8 +104,17 @@ func (a *attempt) run() result {
 	return a.receive(resp)
 }
 
+// transport is the way to the upstream.
+func (a *attempt) transport() http.RoundTripper {
+	if a.uplink != nil {
+		return a.uplink
+	}
+	return a.lease.Credential.Transport
+}
+
 // end stops what the attempt has running.
 func (a *attempt) end() {
+	a.uplink.unused()
 	a.watchdog.stop()
 	if !a.sentAt.IsZero() {
 		a.in.elsewhere += time.Since(a.sentAt)

@@ -7,12 +7,13 @@ import (
 	"github.com/understudyhq/understudy/http/fault"
 )
 
-// gate knows the open requests and lets no more in while the server drains.
+// gate knows the open requests and WebSockets and lets no more in while the server drains.
 type gate struct {
 	mu       sync.Mutex
 	open     map[*inbound]struct{}
+	lines    map[*line]struct{}
 	draining bool
-	idle     chan struct{} // closed when the last open request leaves; nil unless somebody waits
+	idle     chan struct{} // closed when the last of both leaves; nil unless somebody waits
 }
 
 // enter lets in pass unless the gate is draining.
@@ -31,7 +32,28 @@ func (g *gate) leave(in *inbound) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.open, in)
-	if len(g.open) == 0 && g.idle != nil {
+	g.tell()
+}
+
+// plug notes a WebSocket that has been opened. It reports false if the gate is draining.
+func (g *gate) plug(l *line) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lines[l] = struct{}{}
+	return !g.draining
+}
+
+// unplug is the counterpart of plug.
+func (g *gate) unplug(l *line) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.lines, l)
+	g.tell()
+}
+
+// tell tells who waits that nothing is open. The lock is held.
+func (g *gate) tell() {
+	if len(g.open) == 0 && len(g.lines) == 0 && g.idle != nil {
 		close(g.idle)
 		g.idle = nil
 	}
@@ -54,6 +76,9 @@ func (g *gate) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.draining = true
+	for l := range g.lines {
+		l.actor.Leave()
+	}
 }
 
 func (g *gate) isDraining() bool {
@@ -70,12 +95,16 @@ func (g *gate) abort() {
 	for in := range g.open {
 		in.cancel(fault.ErrShuttingDown)
 	}
+	for l := range g.lines {
+		l.actor.Leave()
+	}
 }
 
-// wait waits until nothing is open or ctx ends, and returns how many requests are open.
+// wait waits until nothing is open or ctx ends, and returns how many requests are open:
+// WebSockets over which nothing is asked are closed, and count no more.
 func (g *gate) wait(ctx context.Context) int {
 	g.mu.Lock()
-	if len(g.open) == 0 {
+	if len(g.open) == 0 && len(g.lines) == 0 {
 		g.mu.Unlock()
 		return 0
 	}

@@ -30,7 +30,7 @@ func (f *failure) isFinal() bool { return f.answer == nil && fault.OfAttempt(f.c
 // lease is reported once.
 func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *failure {
 	o := providers.Outcome{Kind: providers.GatewayBug, Reason: "panic"} // stands if one unwinds
-	a := &attempt{server: s, in: in, call: c, lease: lease, out: out, beganAt: time.Now()}
+	a := &attempt{server: s, in: in, call: c, original: c, lease: lease, out: out, beganAt: time.Now()}
 	if in.trace != nil {
 		a.trace = in.trace.Attempt(lease, c.operation, outboundFormat(in.format, c.operation, lease.Credential.Upstream), c.stream)
 	}
@@ -50,18 +50,31 @@ func (s *Server) attempt(in *inbound, c *call, lease actors.Lease, out *sink) *f
 	}
 	result := a.run()
 	if !expired && a.refusedSecret(result) && a.renew() {
-		a.end()
-		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt, trace: a.trace}
+		a = a.again()
 		result = a.run()
 	}
 	if !a.unmark && a.refusedMarks(result) {
-		a.end()
-		a = &attempt{server: s, in: in, call: c, lease: a.lease, out: out, beganAt: a.beganAt, unmark: true}
+		a = a.again()
+		a.unmark = true
+		result = a.run()
+	}
+	if a.forgot(result) {
+		a = a.again()
+		a.full = true
 		result = a.run()
 	}
 	o = result.outcome
 	in.err = result.err
 	return result.failure
+}
+
+// again ends the attempt and returns one that does the same.
+func (a *attempt) again() *attempt {
+	a.end()
+	return &attempt{
+		server: a.server, in: a.in, call: a.original, original: a.original, lease: a.lease, out: a.out,
+		beganAt: a.beganAt, trace: a.trace, unmark: a.unmark, full: a.full,
+	}
 }
 
 // expired reports whether the lease's secret is known not to be accepted.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,6 +52,7 @@ type inbound struct {
 	startedAt time.Time
 
 	// What generate.go and exchange.go tell for the headers and the log.
+	turn      *turn // nil = it came over HTTP
 	call      *call
 	tries     []actors.AttemptRecord // that are over
 	usage     providers.Usage        // of the last one
@@ -175,13 +177,7 @@ func (in *inbound) refuse(err error) {
 		_ = http.NewResponseController(in.w.Writer).SetReadDeadline(time.Now().Add(unreadBodyTimeout))
 	}
 	e := fault.As(err)
-	h := in.w.Header()
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(fault.WholeSeconds(e.RetryAfter), 10))
-	}
-	if e.Final {
-		h.Set("X-Should-Retry", "false")
-	}
+	maps.Copy(in.w.Header(), e.Header())
 	in.write(e.Status, "application/json", fault.Body(in.format, e, in.id))
 }
 

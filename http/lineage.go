@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"github.com/tidwall/gjson"
+
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/translate"
@@ -10,24 +12,31 @@ import (
 
 // recall replaces a reference to an answer that the gateway has kept the conversation of by
 // that conversation: then any upstream can continue it. A reference that is not known here
-// stays; it may be known where the answer was made.
+// stays; it may be known where the answer was made. What came over a WebSocket keeps both:
+// see delta.
 func (s *Server) recall(in *inbound, c *call, t target) (*call, error) {
 	if c.format != providers.OpenAIResponses || len(c.pins) == 0 || c.pins[0].Kind != pin.Response {
 		return c, nil
 	}
-	before := c.pins[0].ID
-	items, err := s.pool.Transcript(in.ctx, in.key.name, before)
+	known, err := s.recallIn(in, c.pins[0].ID)
 	if err != nil {
 		return c, in.unserved(nil, err)
 	}
-	if items == nil {
+	if known.items == nil {
 		return c, nil
 	}
-	whole, err := translate.WithHistory(c.body.Bytes, items)
+	d, err := s.delta(in, c, known)
+	if err != nil {
+		return c, in.unserved(nil, err)
+	}
+	whole, err := translate.WithHistory(c.body.Bytes, known.items)
 	if err != nil {
 		return c, untranslatable(err)
 	}
 	if int64(len(whole)) > in.settings.maxBodyBytes {
+		if d != nil {
+			return c, nil // where the answer was made it can still be continued
+		}
 		return c, fault.TooLarge(in.settings.maxBodyBytes)
 	}
 	body := s.buffers.Get(int64(len(whole)))
@@ -37,9 +46,65 @@ func (s *Server) recall(in *inbound, c *call, t target) (*call, error) {
 		body.Release()
 		return c, err
 	}
-	next.before, next.input = before, append([]byte(nil), c.input...)
-	c.body.Release()
+	next.past = known
+	next.input = append([]byte(nil), c.input...)
+	if next.delta = d; d == nil {
+		c.body.Release()
+	}
 	return next, nil
+}
+
+// delta is a request as the client has sent it, which only refers to the conversation so far,
+// beside the one that holds it all. It is enough for whoever has made the last answer.
+type delta struct {
+	*call
+	origin   actors.Origin // of the last answer
+	volatile bool          // the upstream may have stored nothing, and know it on one connection only
+}
+
+// delta returns c as a delta; nil if nobody could continue what it refers to.
+func (s *Server) delta(in *inbound, c *call, known past) (*delta, error) {
+	if in.turn == nil {
+		return nil, nil //nolint:nilnil // over HTTP the whole conversation is sent
+	}
+	origin, err := s.origin(in, c)
+	if err != nil || origin.Credential == "" {
+		return nil, err
+	}
+	c.past = known
+	return &delta{call: c, origin: origin, volatile: gjson.GetBytes(c.body.Bytes, "store").Type == gjson.False}, nil
+}
+
+// release frees the bodies of a call.
+func (c *call) release() {
+	c.body.Release()
+	if c.delta != nil {
+		c.delta.body.Release()
+	}
+}
+
+// choose makes the attempt send only what is new, if its credential knows the rest.
+func (a *attempt) choose() {
+	d := a.call.delta
+	switch {
+	case d == nil || a.full || a.format != a.in.format || !d.origin.SameAs(a.lease.Credential):
+	case d.volatile && a.uplink.remembers() != d.past.answer:
+	default:
+		a.call = d.call
+	}
+}
+
+// forgot reports whether an attempt has failed because its credential did not know any more
+// what only was referred to.
+func (a *attempt) forgot(r result) bool {
+	if a.original.delta == nil || a.call != a.original.delta.call || r.failure == nil {
+		return false
+	}
+	if a.uplink != nil && a.uplink.lost {
+		return true
+	}
+	f := r.failure
+	return f.answer != nil && gjson.GetBytes(f.answer.body, "error.code").String() == "previous_response_not_found"
 }
 
 // keep notes what a translated answer has added to its conversation, so that the client can
@@ -51,11 +116,26 @@ func (a *attempt) keep() {
 	a.translated.kept = true
 	id, items := a.translated.answer.Turn(a.call.input)
 	if id != "" && len(items) > 0 {
-		a.server.pool.Turned(actors.Turned{Client: a.in.key.name, Answer: id, Before: a.call.before, Items: items})
+		a.server.turned(a.in, a.call, id, items, a.call.translation.Keeps())
 	}
 }
 
-// keeps reports whether a translated answer may be continued by its id.
+// keeps reports whether a translated answer may be continued by its id: always on the
+// connection that it came over, and elsewhere if the client lets it be stored.
 func (a *attempt) keeps() bool {
-	return a.in.format == providers.OpenAIResponses && a.call.operation == providers.Generate && a.call.translation.Keeps()
+	return a.in.format == providers.OpenAIResponses && a.call.operation == providers.Generate &&
+		(a.in.turn != nil || a.call.translation.Keeps())
+}
+
+// keepTurn notes what an answer in the client's format has added to its conversation, so that
+// others than its maker can continue it, on the connection that it came over.
+func (a *attempt) keepTurn() {
+	if a.native == nil || a.native.Kept || a.native.ID() == "" {
+		return
+	}
+	a.native.Kept = true
+	if a.call.past.answer == "" && len(a.call.pins) > 0 && a.call.pins[0].Kind == pin.Response {
+		return // what came before is not known
+	}
+	a.server.turned(a.in, a.call, a.native.ID(), a.native.Turn(a.call.input), false)
 }

@@ -61,5 +61,8 @@ func (a *attempt) header() http.Header {
 	}
 	h := outboundHeader(client, a.lease.Credential)
 	a.trace.Inject(h)
+	if a.in.turn != nil && a.uplink == nil {
+		dropSocketBeta(h)
+	}
 	return h
 }

@@ -42,7 +42,7 @@ func (s *Server) routes() []route {
 		{method: "POST", path: "/v1/embeddings", format: chat, operation: providers.Embed, serve: s.relayCall},
 
 		{method: "POST", path: "/v1/responses", format: responses, operation: providers.Generate, serve: s.relayCall},
-		{method: "GET", path: "/v1/responses", format: responses, serve: s.refuseWebSocket},
+		{method: "GET", path: "/v1/responses", format: responses, serve: s.openSocket},
 		{method: "POST", path: "/v1/responses/compact", format: responses, operation: providers.Compact, serve: s.relayCall},
 		{method: "GET", path: "/v1/responses/:id", format: responses, operation: providers.Retrieve, serve: s.byID},
 		{method: "DELETE", path: "/v1/responses/:id", format: responses, operation: providers.Delete, serve: s.byID},

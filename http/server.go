@@ -13,6 +13,7 @@ import (
 	"github.com/understudyhq/understudy/config"
 	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/socket"
 	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/admission"
@@ -50,6 +51,8 @@ type Pool interface {
 // Options are what a Server is made of.
 type Options struct {
 	Pool Pool
+	// Sockets, if set, serves clients over WebSocket too.
+	Sockets Sockets
 	// Logger takes the access log, one line per request. Required.
 	Logger *slog.Logger
 	// Live are the first settings; Apply replaces them.
@@ -78,8 +81,12 @@ type Server struct {
 	buffers  payload.Pool
 	held     held
 	gate     gate
-	guesses  admission.Lockout // at the management key; outlives the settings
-	tokens   translate.Tokenizer
+	sockets  Sockets
+	upgrader socket.Upgrader
+	// turnRoute is that of requests that come over a WebSocket.
+	turnRoute *route
+	guesses   admission.Lockout // at the management key; outlives the settings
+	tokens    translate.Tokenizer
 	// translates says that a request was translated: bodies may hold marked signatures.
 	translates atomic.Bool
 	echo       *echo.Echo
@@ -87,8 +94,9 @@ type Server struct {
 
 // New returns a server. It starts nothing and opens no listener.
 func New(o Options) *Server {
-	s := &Server{pool: o.Pool, logger: o.Logger, options: o, echo: echo.New()}
-	s.gate.open = map[*inbound]struct{}{}
+	s := &Server{pool: o.Pool, sockets: o.Sockets, logger: o.Logger, options: o, echo: echo.New()}
+	s.gate.open, s.gate.lines = map[*inbound]struct{}{}, map[*line]struct{}{}
+	s.turnRoute = &route{method: "POST", path: "/v1/responses", format: providers.OpenAIResponses, operation: providers.Generate, serve: s.relayCall}
 	s.Apply(o.Live)
 	s.register()
 	return s

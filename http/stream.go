@@ -9,6 +9,7 @@ import (
 
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/tap"
+	"github.com/understudyhq/understudy/http/translate"
 	"github.com/understudyhq/understudy/internal/sse"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -27,6 +28,10 @@ func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o prov
 		a.out.begin(resp.StatusCode, resp.Header, !t.IsArray())
 		a.pinTurn(resp.Header)
 		t.Makes = a.call.maker()
+		if a.in.turn != nil {
+			a.native = &translate.Native{}
+			t.Each = a.native.Take
+		}
 	}
 	if a.trace != nil {
 		t.Each = a.traced(t.Each)
@@ -84,6 +89,7 @@ func (a *attempt) pass(resp *http.Response, chunk []byte, t *tap.Tap) *result {
 		a.pin(t.Made)
 		t.Made = nil
 	}
+	a.keepTurn()
 	if err := a.out.pass(chunk, t, t.Begun); err != nil {
 		r := a.lost(err)
 		r.outcome.Usage = a.cost(t)

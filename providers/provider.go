@@ -152,6 +152,7 @@ type Credential struct {
 	MaxConcurrency int               // 0 = no limit
 	Disabled       bool
 	Draining       bool     // set by the engine: no new requests, those that run go on
+	WebSockets     bool     // its upstream takes Responses over WebSocket too
 	Models         []string // globs; empty = all of the upstream's
 	Exclude        []string // globs
 	// DisableCooldown keeps the credential ready whatever happens; nil = as the gateway's

@@ -68,7 +68,10 @@ func (b *Book) Keep(key, before Key, items Turn, now time.Time) {
 		if e.before == nil || before == key {
 			return
 		}
-		e.length += e.before.length + 1
+		if e.length > 0 && e.before.length > 0 {
+			e.length++
+		}
+		e.length += e.before.length
 	}
 	if e.length > MaxTranscriptBytes {
 		return
@@ -99,7 +102,7 @@ func (b *Book) Find(key Key, now time.Time) []byte {
 	at := len(text)
 	for e := last; e != nil; e = e.before {
 		at -= copy(text[at-len(e.items):], e.items)
-		if e.before != nil {
+		if e.before != nil && len(e.items) > 0 && e.before.length > 0 {
 			at--
 			text[at] = ','
 		}

@@ -108,3 +108,16 @@ func TestBook_IsWholeOrNothing(t *testing.T) {
 		})
 	})
 }
+
+func TestBook_TakesTurnsThatAddNothing(t *testing.T) {
+	t.Parallel()
+	b, now := lineage.NewBook(), time.Now()
+	b.Keep(key("empty"), lineage.Key{}, []byte{}, now)
+	require.NotNil(t, b.Find(key("empty"), now))
+	require.Empty(t, b.Find(key("empty"), now))
+	b.Keep(key("one"), key("empty"), []byte("1"), now)
+	b.Keep(key("again"), key("one"), nil, now)
+	b.Keep(key("two"), key("again"), []byte("2"), now)
+	require.Equal(t, "1", string(b.Find(key("again"), now)))
+	require.Equal(t, "1,2", string(b.Find(key("two"), now)))
+}
