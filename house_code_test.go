@@ -47,7 +47,7 @@ func noSleeping(house *tree) []finding {
 		if !s.isTest() && within("test", s.path) {
 			continue // load generators pace themselves
 		}
-		inBubble := s.isTest() && (s.importsAny("testing/synctest") || s.mentions("inBubble") || s.mentions("inEngine"))
+		inBubble := s.isTest() && (s.importsAny("testing/synctest") || s.mentions("inBubble") || s.mentions("inSocketBubble") || s.mentions("inEngine"))
 		s.selectors(func(node *ast.SelectorExpr, qualifier string) {
 			switch {
 			case qualifier == "time" && node.Sel.Name == "Sleep" && !inBubble && s.isTest():

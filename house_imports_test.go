@@ -20,7 +20,7 @@ func layers() []layer {
 		{".", []string{"http", "http/admin", "http/capture", "http/metrics", "http/network", "http/tracing", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
 		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission", "internal/session"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"http/fault", "http/listing", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture", "http/tracing", "http/socket"}, "the data plane moves bytes; which credential serves is the engine's decision"},
-		{"http/socket", []string{"http/fault", "internal/jsonwalk", "internal/peek", "internal/sse"}, "frames become requests and answers; what runs when, and where, is decided elsewhere"},
+		{"http/socket", []string{"http/fault", "internal/jsonwalk", "internal/peek", "internal/sse", "actors", "providers"}, "frames become requests and answers; what runs when, and where, is decided elsewhere"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},
 		{"http/translate", []string{"providers", "internal/llm", "internal/llm/*", "internal/sse"}, "what joins the codecs knows bytes, not where they go"},
 		{"http/listing", []string{"actors", "http/fault", "providers"}, "a list of models is a matter of dialects, not of requests"},
@@ -124,9 +124,14 @@ func confinements() []confinement {
 			why: "the actor library is pinned and has defects to steer around; one package knows them",
 		},
 		{
-			modules: []string{"github.com/labstack/echo", "github.com/gorilla/websocket"},
+			modules: []string{"github.com/labstack/echo"},
 			to:      []string{"http/...", "test/..."},
 			why:     "web libraries end at the edge, so that replacing one stays a small change",
+		},
+		{
+			modules: []string{"github.com/gorilla/websocket"},
+			to:      []string{"http/...", "internal/fake/*.go", "test/..."},
+			why:     "web libraries end at the edge, where clients and, in tests, upstreams are",
 		},
 		{
 			modules: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"},

@@ -22,9 +22,21 @@ type (
 	SocketEnd = socket.End
 	// SocketRefusal is why a turn is not served.
 	SocketRefusal = socket.Refusal
-	// Link is a kept connection to an upstream, and LinkKey says what it is good for.
-	Link    = socket.Link
+	// Link is a kept connection to an upstream.
+	Link = socket.Link
+	// LinkKey says what a link is good for.
 	LinkKey = socket.LinkKey
+)
+
+// Ends and refusals of sockets.
+const (
+	SocketLeaving = socket.Leaving
+	SocketExpired = socket.Expired
+	SocketSilent  = socket.Silent
+
+	SocketRefusedLane  = socket.TooManyLanes
+	SocketRefusedTurn  = socket.TooManyTurns
+	SocketRefusedBytes = socket.TooManyBytes
 )
 
 // Socket is the actor of one client's socket. Its methods never fail: where the actor has

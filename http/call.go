@@ -96,7 +96,7 @@ func newCall(in *inbound, t target, body *payload.Buffer) (*call, error) {
 	if hasSession(t.operation) {
 		body := sessionBody(peeked)
 		if in.turn != nil {
-			body.Socket = in.turn.line.key
+			body.Socket = in.turn.Key()
 		}
 		c.acquire.Session = session.From(in.r.Header, body, in.key.name+"\x00"+route)
 		c.refer(in.r.Header, peeked)
@@ -198,7 +198,7 @@ func (s *Server) relayTo(in *inbound, t target) error {
 	}
 	defer c.release()
 	in.call = c
-	if in.turn != nil && in.turn.asked.Prewarm {
+	if in.turn != nil && in.turn.Prewarm() {
 		return s.prewarm(in, c)
 	}
 	if err := s.locate(in, c); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/socket"
 	"github.com/understudyhq/understudy/http/tap"
 	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/http/translate"
@@ -39,7 +40,7 @@ type attempt struct {
 
 	original *call             // of which call may be the delta
 	full     bool              // the delta is not to be sent
-	uplink   *uplink           // a WebSocket to the upstream; nil = HTTP
+	uplink   *socket.Uplink    // a WebSocket to the upstream; nil = HTTP
 	native   *translate.Native // what a turn's answer adds to its conversation; nil = of no interest
 
 	format       providers.Format // the upstream is spoken to in
@@ -114,7 +115,7 @@ func (a *attempt) transport() http.RoundTripper {
 
 // end stops what the attempt has running.
 func (a *attempt) end() {
-	a.uplink.unused()
+	a.uplink.End()
 	a.watchdog.stop()
 	if !a.sentAt.IsZero() {
 		a.in.elsewhere += time.Since(a.sentAt)

@@ -4,14 +4,16 @@ import (
 	"context"
 	"sync"
 
+	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/socket"
 )
 
 // gate knows the open requests and WebSockets and lets no more in while the server drains.
 type gate struct {
 	mu       sync.Mutex
 	open     map[*inbound]struct{}
-	lines    map[*line]struct{}
+	lines    map[*socket.Line]*actors.Socket
 	draining bool
 	idle     chan struct{} // closed when the last of both leaves; nil unless somebody waits
 }
@@ -35,16 +37,18 @@ func (g *gate) leave(in *inbound) {
 	g.tell()
 }
 
-// plug notes a WebSocket that has been opened. It reports false if the gate is draining.
-func (g *gate) plug(l *line) bool {
+// plug notes a WebSocket that has been opened.
+func (g *gate) plug(l *socket.Line, actor *actors.Socket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.lines[l] = struct{}{}
-	return !g.draining
+	g.lines[l] = actor
+	if g.draining {
+		actor.Leave()
+	}
 }
 
 // unplug is the counterpart of plug.
-func (g *gate) unplug(l *line) {
+func (g *gate) unplug(l *socket.Line) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.lines, l)
@@ -76,8 +80,8 @@ func (g *gate) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.draining = true
-	for l := range g.lines {
-		l.actor.Leave()
+	for _, actor := range g.lines {
+		actor.Leave()
 	}
 }
 
@@ -95,8 +99,8 @@ func (g *gate) abort() {
 	for in := range g.open {
 		in.cancel(fault.ErrShuttingDown)
 	}
-	for l := range g.lines {
-		l.actor.Leave()
+	for _, actor := range g.lines {
+		actor.Leave()
 	}
 }
 

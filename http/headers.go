@@ -98,27 +98,3 @@ func copyAnswerHeader(to, from http.Header) {
 		}
 	}
 }
-
-// socketBeta is what clients say in OpenAI-Beta that is about WebSockets alone.
-const socketBeta = "responses_websockets="
-
-// dropSocketBeta takes out of h, which is not shared, what means nothing over HTTP.
-func dropSocketBeta(h http.Header) {
-	values := h["Openai-Beta"]
-	if len(values) == 0 {
-		return
-	}
-	var kept []string
-	for _, value := range values {
-		for token := range strings.SplitSeq(value, ",") {
-			if token = strings.TrimSpace(token); token != "" && !strings.HasPrefix(token, socketBeta) {
-				kept = append(kept, token)
-			}
-		}
-	}
-	if len(kept) == 0 {
-		delete(h, "Openai-Beta")
-		return
-	}
-	h["Openai-Beta"] = []string{strings.Join(kept, ", ")}
-}

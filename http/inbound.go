@@ -20,6 +20,7 @@ import (
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/http/fault"
+	"github.com/understudyhq/understudy/http/socket"
 	"github.com/understudyhq/understudy/http/tracing"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -52,7 +53,7 @@ type inbound struct {
 	startedAt time.Time
 
 	// What generate.go and exchange.go tell for the headers and the log.
-	turn      *turn // nil = it came over HTTP
+	turn      *socket.Turn // nil = it came over HTTP
 	call      *call
 	tries     []actors.AttemptRecord // that are over
 	usage     providers.Usage        // of the last one

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"net/http"
+	"time"
+
 	"github.com/tidwall/gjson"
 
 	"github.com/understudyhq/understudy/actors"
@@ -88,9 +91,12 @@ func (a *attempt) choose() {
 	d := a.call.delta
 	switch {
 	case d == nil || a.full || a.format != a.in.format || !d.origin.SameAs(a.lease.Credential):
-	case d.volatile && a.uplink.remembers() != d.past.answer:
+	case d.volatile && a.uplink.Remembers() != d.past.answer:
 	default:
 		a.call = d.call
+		if a.uplink != nil {
+			a.uplink.Volatile = d.volatile
+		}
 	}
 }
 
@@ -100,7 +106,7 @@ func (a *attempt) forgot(r result) bool {
 	if a.original.delta == nil || a.call != a.original.delta.call || r.failure == nil {
 		return false
 	}
-	if a.uplink != nil && a.uplink.lost {
+	if a.uplink.Lost() {
 		return true
 	}
 	f := r.failure
@@ -139,3 +145,74 @@ func (a *attempt) keepTurn() {
 	}
 	a.server.turned(a.in, a.call, a.native.ID(), a.native.Turn(a.call.input), false)
 }
+
+// prewarm answers a request that wants no answer yet: with an empty one, which later requests
+// on the same connection can continue.
+func (s *Server) prewarm(in *inbound, c *call) error {
+	if c.past.answer == "" && len(c.pins) > 0 {
+		return c.pinLost() // nothing could continue both it and what it refers to
+	}
+	id := "resp_" + requestID(nil)
+	items := translate.Items(c.input)
+	s.turned(in, c, id, items, false)
+	in.usage = providers.Usage{}
+	in.w.Header().Set("Content-Type", "text/event-stream")
+	in.stamp(in.w.Header())
+	in.w.WriteHeader(http.StatusOK)
+	if _, err := in.w.Write(translate.EmptyAnswer(id, c.model, time.Now())); err != nil {
+		in.gone = true
+		return fault.ErrClientGone
+	}
+	return nil
+}
+
+// turned notes what an answer has added to its conversation. shared tells that the client may
+// continue it elsewhere than on the connection that it came over.
+func (s *Server) turned(in *inbound, c *call, id string, items []byte, shared bool) {
+	scope := in.key.name
+	if !shared {
+		scope = in.scope(scope)
+	}
+	before := c.past.answer
+	if before != "" && c.past.scope != scope {
+		items = translate.JoinItems(c.past.items, items)
+		before = ""
+	}
+	s.pool.Turned(actors.Turned{Client: scope, Answer: id, Before: before, Items: items})
+}
+
+// past is the conversation that a request continues, as far as the gateway knows it.
+type past struct {
+	answer string // the id of its last answer; empty = it continues none that is known
+	scope  string // who may refer to it
+	items  []byte // comma-separated JSON
+}
+
+// recallIn looks for the conversation up to an answer, among those of the connection and
+// those of the client.
+func (s *Server) recallIn(in *inbound, answer string) (past, error) {
+	scopes := []string{in.key.name}
+	if in.turn != nil {
+		scopes = []string{in.scope(in.key.name), in.key.name}
+	}
+	for _, scope := range scopes {
+		items, err := s.pool.Transcript(in.ctx, scope, answer)
+		if err != nil || items != nil {
+			return past{answer, scope, items}, err
+		}
+	}
+	return past{}, nil
+}
+
+// origin returns where the answer that c continues was made; the zero Origin if no upstream
+// knows it, or none that the client may use.
+func (s *Server) origin(in *inbound, c *call) (actors.Origin, error) {
+	origins, err := s.pool.Origins(in.ctx, in.key.name, []pin.Key{c.pins[0].Key()})
+	if err != nil || origins[0].Foreign {
+		return actors.Origin{}, err
+	}
+	return origins[0], nil
+}
+
+// scope names what the connection that the request came over alone may refer to.
+func (in *inbound) scope(client string) string { return client + "\x00socket\x00" + in.turn.Key() }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/understudyhq/understudy/http/payload"
+	"github.com/understudyhq/understudy/http/socket"
 )
 
 // request builds the upstream call by hand: net/http's own constructor would parse the URL
@@ -62,7 +63,7 @@ func (a *attempt) header() http.Header {
 	h := outboundHeader(client, a.lease.Credential)
 	a.trace.Inject(h)
 	if a.in.turn != nil && a.uplink == nil {
-		dropSocketBeta(h)
+		socket.DropBeta(h)
 	}
 	return h
 }

@@ -95,7 +95,7 @@ type Server struct {
 // New returns a server. It starts nothing and opens no listener.
 func New(o Options) *Server {
 	s := &Server{pool: o.Pool, sockets: o.Sockets, logger: o.Logger, options: o, echo: echo.New()}
-	s.gate.open, s.gate.lines = map[*inbound]struct{}{}, map[*line]struct{}{}
+	s.gate.open, s.gate.lines = map[*inbound]struct{}{}, map[*socket.Line]*actors.Socket{}
 	s.turnRoute = &route{method: "POST", path: "/v1/responses", format: providers.OpenAIResponses, operation: providers.Generate, serve: s.relayCall}
 	s.Apply(o.Live)
 	s.register()

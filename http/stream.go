@@ -22,10 +22,10 @@ const chunkBytes = 32 << 10
 // told to the client inside the stream, unless the upstream has told its own.
 func (a *attempt) stream(resp *http.Response, body io.Reader, t *tap.Tap, o providers.Outcome) result {
 	if a.translated != nil {
-		a.out.begin(http.StatusOK, a.translatedAnswerHeader(resp), !a.call.array)
+		a.out.begin(http.StatusOK, a.translatedAnswerHeader(resp), !a.call.array && a.in.turn == nil)
 		t.Each = a.translated.answer.Take
 	} else {
-		a.out.begin(resp.StatusCode, resp.Header, !t.IsArray())
+		a.out.begin(resp.StatusCode, resp.Header, !t.IsArray() && a.in.turn == nil) // a WebSocket has pings of its own
 		a.pinTurn(resp.Header)
 		t.Makes = a.call.maker()
 		if a.in.turn != nil {

@@ -16,17 +16,18 @@ type Limits struct {
 	Lanes     int           // with a name
 	TurnBytes int           // of all turns that run or wait; one alone may be larger
 	Life      time.Duration // no turn begins after it
-	Silence   time.Duration // of the client, until it is asked for a sign of life
+	Silence   time.Duration // of the client, until it is asked for a sign of life, and asked again
 	Deadline  time.Duration // of silence, until it counts as gone
 	LinkIdle  time.Duration // until a link that nobody uses is closed
 	LinkLife  time.Duration // until a link is used no more
 }
 
-// Standard limits: those of the Responses API over WebSocket where it has them.
+// Standard limits: those of the Responses API over WebSocket where it has them. The deadline
+// is long because some clients see what they are asked only while they wait for an answer.
 func Standard() Limits {
 	return Limits{
 		Turns: 16, Lanes: 32, TurnBytes: 64 << 20,
-		Life: time.Hour, Silence: 30 * time.Second, Deadline: 90 * time.Second,
+		Life: time.Hour, Silence: 30 * time.Second, Deadline: 15 * time.Minute,
 		LinkIdle: 10 * time.Minute, LinkLife: 55 * time.Minute,
 	}
 }

@@ -217,7 +217,7 @@ func (s *socketActor) due(c actor.Context) {
 		s.gone = true
 		c.Stop(c.Self())
 		return
-	case silence >= s.limits.Silence && s.asked.Before(heard.Add(s.limits.Silence)):
+	case silence >= s.limits.Silence && now.Sub(s.asked) >= s.limits.Silence:
 		s.asked = now
 		s.line.Ping()
 	}
@@ -226,10 +226,13 @@ func (s *socketActor) due(c actor.Context) {
 
 // watch sets the alarm for what is due next.
 func (s *socketActor) watch(c actor.Context) {
-	heard := s.line.HeardAt()
-	next := heard.Add(s.limits.Silence)
-	if !s.asked.Before(next) { // it has been asked
-		next = heard.Add(s.limits.Deadline)
+	last := s.line.HeardAt()
+	next := last.Add(s.limits.Deadline)
+	if s.asked.After(last) {
+		last = s.asked
+	}
+	if ask := last.Add(s.limits.Silence); ask.Before(next) {
+		next = ask
 	}
 	if end := s.bornAt.Add(s.limits.Life); s.ending == "" && end.Before(next) {
 		next = end

@@ -135,7 +135,7 @@ func (c *Conn) Write(text []byte) error {
 
 // Ping asks the client for a sign of life. It does not wait.
 func (c *Conn) Ping() {
-	go func() { _ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(closeGrace)) }()
+	go func() { _ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(slowAfter)) }()
 }
 
 // Close says goodbye and makes Read end, at the latest after a moment. It does not wait for a
@@ -156,7 +156,3 @@ func (c *Conn) Release() {
 	c.closing.Store(true)
 	_ = c.ws.Close()
 }
-
-// CloseCode returns the code with which the other side has closed, as Read's error tells it;
-// 1006 if it has not said goodbye.
-func CloseCode(err error) int { return closeOf(err).Code }

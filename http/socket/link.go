@@ -89,7 +89,10 @@ func (l *Link) read() {
 func (l *Link) Exchange(ctx context.Context, body []byte, idle func()) (*http.Response, error) {
 	reused := l.used
 	l.used = true
-	l.drop()
+	if !l.drop() {
+		l.Close()
+		return nil, died(reused, l.err) // whatever it was closed for, it was not this
+	}
 	s := &stream{link: l, ctx: ctx, idle: idle}
 	frame, err := s.first(createFrame(body))
 	if err != nil {
@@ -125,16 +128,16 @@ func (s *stream) first(ask []byte) ([]byte, error) {
 	return frame, readErr
 }
 
-// drop forgets what came while nobody had asked.
-func (l *Link) drop() {
+// drop forgets what came while nobody had asked, and reports whether more can come.
+func (l *Link) drop() bool {
 	for {
 		select {
-		case frame, ok := <-l.frames:
-			if !ok || frame == nil {
-				return
+		case _, ok := <-l.frames:
+			if !ok {
+				return false
 			}
 		default:
-			return
+			return true
 		}
 	}
 }
@@ -160,6 +163,7 @@ type stream struct {
 	events []byte // the last frame as an event, as far as it has not been read
 	buffer []byte // what events lies in
 	over   bool   // the answer has ended
+	spent  bool   // and nothing more is to be asked over the link
 	closed bool
 }
 
@@ -172,6 +176,7 @@ func (s *stream) next() ([]byte, error) {
 			return frame, nil
 		}
 		if frame := faultFrame(closeOf(s.link.err)); frame != nil {
+			s.spent = true
 			return frame, nil
 		}
 		if errors.Is(s.link.err, io.EOF) {
@@ -235,7 +240,7 @@ func (s *stream) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.over {
+	if s.over && !s.spent {
 		s.idle()
 	} else {
 		s.link.Close()

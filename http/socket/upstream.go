@@ -100,6 +100,8 @@ func (s *stream) refusal(frame []byte) *http.Response {
 	h.Del("Content-Encoding")
 	body := append(append([]byte(`{"error":`), told.Raw...), '}')
 	s.over, s.link.last = true, ""
+	// Another secret needs another connection.
+	s.spent = s.spent || status == http.StatusUnauthorized || status == http.StatusForbidden
 	s.events = body
 	return &http.Response{StatusCode: status, Header: h, ContentLength: int64(len(body)), Body: io.ReadCloser(s)}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/understudyhq/understudy/internal/llm"
+	"github.com/understudyhq/understudy/internal/llm/items"
 	"github.com/understudyhq/understudy/internal/llm/responses"
 	"github.com/understudyhq/understudy/internal/sse"
 )
@@ -43,7 +44,7 @@ func (n *Native) ID() string { return n.id }
 
 // Turn returns the items that the answer has added, those of its request's own input first.
 func (n *Native) Turn(input []byte) []byte {
-	return responses.AppendRaw(Items(input), n.items)
+	return items.Append(Items(input), n.items)
 }
 
 // Items returns the items of an input as comma-separated JSON. It shares no memory with it.
@@ -63,5 +64,5 @@ func JoinItems(a, b []byte) []byte {
 
 // EmptyAnswer returns a streamed answer that says nothing, as events.
 func EmptyAnswer(id, model string, at time.Time) []byte {
-	return responses.AppendEmpty(nil, id, model, at)
+	return items.AppendEmpty(nil, id, model, at)
 }
