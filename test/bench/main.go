@@ -58,6 +58,7 @@ func benches() map[string]func(context.Context, settings, *report) error {
 		"engine":   benchEngine,
 		"sessions": benchSessions,
 		"streams":  benchStreams,
+		"sockets":  benchSockets,
 		"sigterm":  benchSigterm,
 		"files":    benchFiles,
 		"changes":  benchChanges,
@@ -106,7 +107,7 @@ func parse(args []string) (settings, []string, error) {
 	var loads string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|observe|engine|sessions|streams|sigterm|files|changes|supervision|all] …\n"+
+		fmt.Fprintln(flags.Output(), "usage: bench [flags] [proxy|observe|engine|sessions|streams|sockets|sigterm|files|changes|supervision|all] …\n"+
 			"Without a name: all, which is proxy, engine and sessions.")
 		flags.PrintDefaults()
 	}

@@ -19,6 +19,7 @@ type report struct {
 	Engine   []engineRow  `json:"engine,omitempty"`
 	Sessions *sessionsRow `json:"sessions,omitempty"`
 	Streams  *streamsRow  `json:"streams,omitempty"`
+	Sockets  *socketsRow  `json:"sockets,omitempty"`
 	Sigterm  *sigtermRow  `json:"sigterm,omitempty"`
 	Files    *filesRow    `json:"files,omitempty"`
 	Changes  *changesRow  `json:"changes,omitempty"`
@@ -37,6 +38,9 @@ func (r *report) add(part report) {
 	}
 	if part.Streams != nil {
 		r.Streams = part.Streams
+	}
+	if part.Sockets != nil {
+		r.Sockets = part.Sockets
 	}
 	if part.Sigterm != nil {
 		r.Sigterm = part.Sigterm
@@ -65,6 +69,7 @@ func (r report) print(out io.Writer) {
 		fmt.Fprintf(table, "per open stream: %.1f KB resident, %.1f KB of heap and %.1f KB of stacks in %.1f goroutines; %.0f µs of CPU per chunk\n",
 			s.ResidentBytes/1024, s.HeapBytes/1024, s.StackBytes/1024, s.Goroutines, s.CPUMicroseconds)
 	}
+	printSockets(table, r.Sockets)
 	if s := r.Sigterm; s != nil {
 		fmt.Fprintf(table, "\n%d stops by SIGTERM under load: %d requests answered in full, %d refused, %d not begun, none lost\n",
 			s.Stops, s.Whole, s.Refused, s.NotBegun)
@@ -82,6 +87,18 @@ func (r report) print(out io.Writer) {
 			c.P50, c.P99, c.CalmP99, float64(c.Before.HeapBytes)/(1<<20), float64(c.After.HeapBytes)/(1<<20), c.Before.Goroutines, c.After.Goroutines)
 	}
 	_ = table.Flush() // standard output, or a test's buffer
+}
+
+func printSockets(table io.Writer, s *socketsRow) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(table, "\nPer idle WebSocket (%d of them): %.1f KB resident, %.1f KB of heap and %.1f KB of stacks in %.2f goroutines\n",
+		s.Idle, s.ResidentBytes/1024, s.HeapBytes/1024, s.StackBytes/1024, s.Goroutines)
+	fmt.Fprintf(table, "CPU per event of %d streams: %s µs over an event stream, %s over a WebSocket, ratio %s\n",
+		s.Streams, s.Events.text(1), s.Frames.text(1), s.Ratio.text(2))
+	fmt.Fprintf(table, "%d of %d turns went upstream as deltas (%.0f %%): %d bytes in place of %d\n",
+		s.Deltas, s.Turns, 100*s.DeltaShare, s.DeltaBytes, s.WholeBytes)
 }
 
 func printProxy(table io.Writer, rows []proxyRow) {

@@ -23,12 +23,13 @@ import (
 
 // Roles that a process can play.
 const (
-	roleUpstream = "upstream" // answers, as cheaply as net/http can
-	roleProxy    = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
-	roleGateway  = "gateway"
-	roleWatching = "watching" // a gateway that follows its files
-	roleMaker    = "troublemaker"
-	roleTroubled = "troubled" // a gateway with one credential more, which is in trouble
+	roleUpstream  = "upstream" // answers, as cheaply as net/http can
+	roleProxy     = "proxy"    // httputil.ReverseProxy, doing nothing but forwarding
+	roleGateway   = "gateway"
+	roleWatching  = "watching" // a gateway that follows its files
+	roleMaker     = "troublemaker"
+	roleTroubled  = "troubled"  // a gateway with one credential more, which is in trouble
+	roleResponses = "responses" // answers the Responses API with paced streams
 )
 
 // endGrace is how long a role may take to end.
@@ -53,6 +54,7 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	troubled := flags.String("troubled", "", "base URL of the upstream of the one in trouble")
 	trouble := flags.String("trouble", "", "what the troublemaker asks for")
 	quiet := flags.Bool("quiet", false, "the gateway has no access log, no metrics and no records")
+	responses := flags.Bool("responses", false, "the gateway's upstream speaks the Responses API")
 	script := upstreamScript{}
 	flags.IntVar(&script.chunks, "chunks", 200, "chunks of a stream")
 	flags.DurationVar(&script.pause, "pause", 0, "wait between two chunks")
@@ -68,13 +70,15 @@ func runRole(ctx context.Context, args []string, out io.Writer) error {
 	case roleProxy:
 		r, err = proxyRole(*upstream)
 	case roleGateway:
-		r, err = gatewayRole(*upstream, *credentials, *quiet)
+		r, err = gatewayRole(*upstream, *credentials, *quiet, *responses)
 	case roleWatching:
 		r, err = watchingGateway(ctx, *file)
 	case roleTroubled:
 		r, err = troubledGateway(*upstream, *troubled, *credentials)
 	case roleMaker:
 		r = troublemaker(ctx, *upstream, *trouble)
+	case roleResponses:
+		r = role{handler: http.HandlerFunc(script.respond)}
 	default:
 		err = fmt.Errorf("unknown role %q", args[0])
 	}
@@ -143,12 +147,19 @@ func proxyRole(upstream string) (role, error) {
 
 // gatewayRole is the gateway with everything on: client key, session affinity, access log,
 // metrics and records. A quiet one does the same work and tells nobody.
-func gatewayRole(upstream string, credentials int, quiet bool) (role, error) {
+func gatewayRole(upstream string, credentials int, quiet, responses bool) (role, error) {
 	options := []understudy.Option{understudy.WithLogger(discardingLogger())}
 	if quiet {
 		options = []understudy.Option{understudy.WithoutMetrics(), understudy.WithoutRecords()}
 	}
-	gateway, err := understudy.New(gatewayConfig(upstream, credentials), options...)
+	c := gatewayConfig(upstream, credentials)
+	if responses {
+		speakResponses(c)
+		for i := range c.Providers[0].Credentials { // both ways of the clients to the same upstream
+			c.Providers[0].Credentials[i].Websockets = false
+		}
+	}
+	gateway, err := understudy.New(c, options...)
 	if err != nil {
 		return role{}, err
 	}
@@ -181,4 +192,14 @@ func gatewayConfig(upstream string, credentials int) *config.Config {
 	}
 	c.Providers = []config.Provider{p}
 	return &c
+}
+
+// speakResponses makes the upstream of a configuration one that speaks the Responses API, over
+// WebSocket too.
+func speakResponses(c *config.Config) {
+	p := &c.Providers[0]
+	p.Kind = config.KindOpenAI
+	for i := range p.Credentials {
+		p.Credentials[i].Websockets = true
+	}
 }

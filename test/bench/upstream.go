@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -153,4 +154,27 @@ func streamEvents(chunks int) [][]byte {
 	}
 	usage := fmt.Sprintf(`"choices":[],"usage":{"prompt_tokens":57,"completion_tokens":%d,"total_tokens":%d}`, chunks, chunks+57)
 	return append(events, append(fmt.Appendf(nil, chunk, usage), "data: [DONE]\n\n"...))
+}
+
+// respond answers the Responses API with a stream, as cheaply as net/http can.
+func (u upstreamScript) respond(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return // the client went away
+	}
+	w.Header()["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+	flush := http.NewResponseController(w)
+	say := func(kind, rest string) bool {
+		_, err := fmt.Fprintf(w, "event: %s\ndata: {\"type\":\"%s\",%s}\n\n", kind, kind, rest)
+		return err == nil && flush.Flush() == nil
+	}
+	say("response.created", `"sequence_number":0,"response":{"id":"resp_bench","object":"response","status":"in_progress","output":[]}`)
+	for n := range u.chunks {
+		if pause(r.Context(), u.pause) != nil {
+			return
+		}
+		if !say("response.output_text.delta", fmt.Sprintf(`"sequence_number":%d,"item_id":"msg_bench","output_index":0,"content_index":0,"delta":" word%d"`, n+1, n)) {
+			return
+		}
+	}
+	say("response.completed", `"sequence_number":1000,"response":{"id":"resp_bench","object":"response","status":"completed","output":[],"usage":{"input_tokens":9,"output_tokens":9,"total_tokens":18}}`)
 }
