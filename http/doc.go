@@ -12,6 +12,8 @@
 //	exchange.go  one attempt: outbound.go builds the request, headers.go cleans the headers
 //	relay.go     a whole answer: bytes in = bytes out
 //	stream.go    a streamed answer; watchdog.go ends one that hangs
+//	websocket.go requests that come over a WebSocket, and upstreams that speak it
+//	lineage.go   conversations that a request only refers to
 //	sink.go      the client's side of a stream: knows whether a byte has left
 //	record.go    what is told of the request when it is over
 //

@@ -133,13 +133,13 @@ func refuseMethod(allowed string) func(*inbound) error {
 	}
 }
 
-// refuseWebSocket answers the WebSocket form of the Responses API. Clients that see 426 use
-// HTTP at once, where others would be tried again first.
+// refuseWebSocket answers what should open a WebSocket and does not, or cannot. Clients that
+// see 426 use HTTP at once, where others would be tried again first.
 func (s *Server) refuseWebSocket(in *inbound) error {
-	in.w.Header().Set("Upgrade", "HTTP/1.1")
+	in.w.Header().Set("Upgrade", "websocket")
 	return &fault.Error{
 		Status: http.StatusUpgradeRequired, Code: "websocket_not_supported", Final: true,
-		Message: "Responses are not served over WebSocket. Use POST.",
+		Message: "This request does not open a WebSocket. Use POST for a response over HTTP.",
 	}
 }
 
