@@ -1,7 +1,13 @@
-// Package socket is Responses over WebSocket as bytes, on both sides: clients' connections
-// and the frames on them (conn.go, request.go, answer.go), and kept connections to upstreams
-// (link.go, dial.go). It turns frames into what the rest of the gateway serves and asks for,
-// which is HTTP with event streams, and back; what runs when, and where, is decided elsewhere.
+// Package socket is Responses over WebSocket as bytes, on both sides. It turns frames into what
+// the rest of the gateway serves and asks for, which is HTTP with event streams, and back; what
+// runs when, and where, is decided elsewhere.
+//
+//	conn.go      a client's connection: messages in and out
+//	line.go      the client's side as its actor sees it; turn.go is one thing asked over it
+//	request.go   a client's frame as a request, common.go what all of them share
+//	answer.go    the answer to one as frames
+//	uplink.go    the way to an upstream that speaks WebSocket too
+//	link.go      a connection to it, upstream.go its frames; dial.go opens one
 package socket
 
 import "errors"
@@ -10,7 +16,6 @@ import "errors"
 const (
 	CloseNormal       = 1000
 	CloseGoingAway    = 1001
-	CloseUnsupported  = 1003 // a message that is not text
 	CloseInvalidText  = 1007
 	ClosePolicy       = 1008
 	CloseTooBig       = 1009

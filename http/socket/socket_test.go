@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 	"go.uber.org/goleak"
 
+	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/http/fault"
 	"github.com/understudyhq/understudy/internal/fake"
 	"github.com/understudyhq/understudy/internal/sse"
@@ -88,7 +89,7 @@ func TestAnswer_BecomesFrames(t *testing.T) {
 func TestAnswer_NamesItsLane(t *testing.T) {
 	t.Parallel()
 	for frame, want := range map[string]string{
-		`{"a":1}`: `{"stream_id":"l\"","a":1}`, ` { } `: `{"stream_id":"l\"" } `, `7`: `7`,
+		`{"a":1}`: `{"stream_id":"l\"","a":1}`, `{ } `: `{"stream_id":"l\"" } `, `7`: `7`,
 	} {
 		require.Equal(t, want, string(withLane(`l"`, []byte(frame))))
 		require.Equal(t, frame, string(withLane("", []byte(frame))))
@@ -200,15 +201,19 @@ func FuzzConn(f *testing.F) {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer reading.Done()
 			c, err := upgrader.Upgrade(w, r, nil, limit)
-			require.NoError(t, err)
+			if err != nil {
+				t.Error(err)
+				return
+			}
 			defer c.Release()
 			for {
 				text, err := c.Read()
 				if err != nil {
 					return
 				}
-				require.LessOrEqual(t, len(text), limit)
-				require.True(t, utf8.Valid(text))
+				if len(text) > limit || !utf8.Valid(text) {
+					t.Errorf("a message of %d bytes: %.100q", len(text), text)
+				}
 			}
 		})}
 		go func() { _ = server.Serve(network) }()
@@ -236,7 +241,9 @@ func FuzzConn(f *testing.F) {
 func TestDial_ShowsHowTheSwitchWasRefused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		require.True(t, websocket.IsWebSocketUpgrade(r))
+		if !websocket.IsWebSocketUpgrade(r) {
+			t.Error("no upgrade")
+		}
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "no", http.StatusUpgradeRequired)
 	}))
@@ -256,4 +263,36 @@ func TestDial_ShowsHowTheSwitchWasRefused(t *testing.T) {
 	server.Close()
 	_, _, err = Dial(transport, r)
 	require.ErrorContains(t, err, "connect")
+}
+
+func TestLine_ClosesWithWhatItsActorSays(t *testing.T) {
+	t.Parallel()
+	for why, want := range map[actors.SocketEnd]int{
+		"failed": CloseInternal, actors.SocketLeaving: CloseGoingAway, actors.SocketSilent: CloseGoingAway,
+	} {
+		t.Run(string(why), func(t *testing.T) {
+			t.Parallel()
+			var upgrader Upgrader
+			over := make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, err := upgrader.Upgrade(w, r, nil, 1000)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				l := NewLine(c, "key", "id", r, nil)
+				l.Close(why)
+				l.Close("failed") // the first one counts
+				<-over
+				l.Release()
+			}))
+			defer server.Close()
+			ws, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"), nil)
+			require.NoError(t, err)
+			defer ws.Close()
+			_, _, err = ws.ReadMessage()
+			close(over)
+			require.True(t, websocket.IsCloseError(err, want), "%v", err)
+		})
+	}
 }

@@ -45,6 +45,9 @@ type Sockets struct {
 	// PingEvery is how often clients are asked for a sign of life; 0 = never. Set it first.
 	PingEvery time.Duration
 
+	// ForgetBodies leaves what was asked out of Frames.
+	ForgetBodies bool
+
 	script func(Frame) Script
 	mu     sync.Mutex
 	conns  int
@@ -125,13 +128,20 @@ func (s *Sockets) serve(r *http.Request, ws *websocket.Conn) {
 			return
 		}
 		frame := Frame{Conn: conn, N: n, Key: key, Header: h, Body: body}
-		s.mu.Lock()
-		s.frames = append(s.frames, frame)
-		s.mu.Unlock()
+		s.note(frame)
 		if !say(r, ws, s.script(frame)) {
 			return
 		}
 	}
+}
+
+func (s *Sockets) note(f Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ForgetBodies {
+		f.Body = nil
+	}
+	s.frames = append(s.frames, f)
 }
 
 // ping asks for signs of life until the returned function is called.
