@@ -6,23 +6,21 @@ import (
 	"slices"
 )
 
-// warning is a key that is accepted but does not do, or not for long, what it says.
+// warning is a key that is accepted, but not for long.
 type warning struct {
 	shape string // the key, without list indexes
 	note  string
 }
 
-const notYet = "has no effect yet"
-
-// warnings lists the keys to warn about. A feature that arrives takes its rows with it.
+// warnings lists the keys to warn about.
 func warnings() []warning {
 	return []warning{
 		{"routing.claude-code-session-affinity", "is deprecated; use session-affinity"},
 	}
 }
 
-// Warnings names, one per key, the settings that are accepted but have no effect yet, and
-// those that are deprecated: by the YAML path of the first place, with the number of others.
+// Warnings names, one per key, the settings that are deprecated: by the YAML path of the first
+// place, with the number of others.
 func (c *Config) Warnings() []string {
 	table := warnings()
 	defaults := map[string]reflect.Value{}

@@ -48,6 +48,5 @@ providers:
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"routing.claude-code-session-affinity: is deprecated; use session-affinity",
-		"logging.requests: has no effect yet",
 	}, c.Warnings())
 }
