@@ -89,7 +89,7 @@ func TestAnswer_BecomesFrames(t *testing.T) {
 func TestAnswer_NamesItsLane(t *testing.T) {
 	t.Parallel()
 	for frame, want := range map[string]string{
-		`{"a":1}`: `{"stream_id":"l\"","a":1}`, `{ } `: `{"stream_id":"l\"" } `, `7`: `7`,
+		`{"a":1}`: `{"stream_id":"l\"","a":1}`, `{ }`: `{"stream_id":"l\"" }`, `7`: `7`,
 	} {
 		require.Equal(t, want, string(withLane(`l"`, []byte(frame))))
 		require.Equal(t, frame, string(withLane("", []byte(frame))))
