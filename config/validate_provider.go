@@ -127,9 +127,6 @@ func (v *validator) models(path string, models []Model) {
 }
 
 func (v *validator) reasoning(path string, levels []string) {
-	if levels != nil && len(levels) == 0 {
-		v.failf(path, "must not be empty; leave the key out if it is not known")
-	}
 	for i, l := range levels {
 		v.oneOf(at(path, i), l, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 		if slices.Contains(levels[:i], l) {

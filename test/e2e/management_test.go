@@ -81,7 +81,7 @@ func (g *gate) script(r fake.Request) fake.Reply {
 func startManaged(t *testing.T) *managed {
 	t.Helper()
 	m := &managed{file: filepath.Join(t.TempDir(), "config.yaml"), gate: &gate{held: make(chan struct{}, 10), goOn: make(chan struct{})}}
-	m.rig = &rig{t: t, upstream: fake.New(m.gate.script), facts: newFacts(t), setup: setup{}.withDefaults()}
+	m.rig = &rig{t: t, upstream: fake.New(m.gate.script), facts: newFacts(t), watch: newWatch(t), setup: setup{}.withDefaults()}
 	upstream := httptest.NewServer(m.upstream)
 	t.Cleanup(upstream.Close)
 	t.Cleanup(m.gate.open)
@@ -98,7 +98,8 @@ func (m *managed) boot() {
 	loaded, err := config.LoadAll(m.file, os.LookupEnv)
 	require.NoError(m.t, err)
 	require.Empty(m.t, loaded.Bad)
-	m.gateway, err = understudy.New(loaded.Config, understudy.WithLogger(logger(m.t)), understudy.WithVersion("v-test"), understudy.WithConfigFile(m.file, os.LookupEnv))
+	options := append(m.watch.options(), understudy.WithLogger(logger(m.t)), understudy.WithVersion("v-test"), understudy.WithConfigFile(m.file, os.LookupEnv))
+	m.gateway, err = understudy.New(loaded.Config, options...)
 	require.NoError(m.t, err)
 	m.t.Cleanup(m.gateway.Subscribe(m.facts.add))
 	mux := http.NewServeMux()
