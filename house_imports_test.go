@@ -18,7 +18,7 @@ func layers() []layer {
 		{"test/...", []string{"..."}, "tests from outside may look anywhere"},
 		{"cmd/...", []string{".", "config", "providers"}, "a command is a host like any other: it uses what embedders are promised"},
 		{".", []string{"http", "http/admin", "http/capture", "http/metrics", "http/network", "http/tracing", "actors", "providers", "providers/*", "config", "internal/pin", "internal/session"}, "the root package wires the parts and decides nothing; it needs none of their insides"},
-		{"http/admin", []string{"web", "actors", "providers", "config", "internal/admission", "internal/session"}, "the control plane reads what the engine publishes and moves no request"},
+		{"http/admin", []string{"http/capture", "web", "actors", "providers", "config", "internal/admission", "internal/session"}, "the control plane reads what the engine publishes and moves no request"},
 		{"http", []string{"http/fault", "http/listing", "http/payload", "http/tap", "http/translate", "actors", "providers", "config", "internal/admission", "internal/peek", "internal/pin", "internal/session", "internal/sse", "http/capture", "http/tracing", "http/socket"}, "the data plane moves bytes; which credential serves is the engine's decision"},
 		{"http/socket", []string{"http/fault", "internal/jsonwalk", "internal/peek", "internal/sse", "actors", "providers"}, "frames become requests and answers; what runs when, and where, is decided elsewhere"},
 		{"http/network", []string{"http/payload"}, "connections carry bytes to an address; whose and why is decided before"},

@@ -28,7 +28,7 @@ func (g *Gateway) manage() (err error) {
 	}
 	g.admin, err = admin.New(admin.Options{
 		Engine: g.engine, Settings: &settings{gateway: g, file: g.options.file, getenv: getenv},
-		Judge: g.server.Judge, Logger: g.options.logger, Version: g.options.version, StartedAt: time.Now(),
+		Judge: g.server.Judge, Logger: g.options.logger, Version: g.options.version, StartedAt: time.Now(), Captures: g.captures,
 	})
 	return err
 }

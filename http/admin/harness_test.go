@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/internal/admission"
 	"github.com/understudyhq/understudy/providers"
 )
@@ -79,8 +82,14 @@ func start(t testing.TB, secret string, remote bool) *rig {
 	t.Cleanup(func() { require.NoError(t, engine.Stop(context.Background())) })
 	cfg := config.Default()
 	r := &rig{engine: engine, books: &books{cfg: &cfg}, key: admission.NewKey(secret, remote), guesses: &admission.Lockout{}, log: &strings.Builder{}}
+	logging := config.Default().Logging
+	logging.Dir = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(logging.Dir, captureName), []byte("a captured request"), 0o600))
+	captures := capture.NewStore(slog.New(slog.DiscardHandler))
+	captures.Apply(logging)
+	t.Cleanup(captures.Close)
 	r.server, err = New(Options{
-		Engine: engine, Settings: r.books, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "v1", StartedAt: time.Now(),
+		Captures: captures, Engine: engine, Settings: r.books, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Version: "v1", StartedAt: time.Now(),
 		Judge: func(given string, peer netip.Addr) (admission.Verdict, time.Duration) {
 			return r.key.Judge(given, peer, r.guesses, time.Now())
 		},

@@ -44,6 +44,7 @@ type (
 
 const (
 	yamlType   = "application/yaml"
+	textType   = "text/plain; charset=utf-8"
 	eventsType = "text/event-stream"
 )
 
@@ -63,6 +64,8 @@ func (s *Server) readingRoutes() []route {
 		{method: "GET", path: "/requests/{id}", summary: "The decision record of one request", params: requestParam{}, answer: requestView{}, errors: []int{404}, serve: showRequest},
 		{method: "GET", path: "/usage", summary: "Requests and tokens by day, model, credential and client key, latest day first", query: usageQuery{}, answer: usagePage{}, serve: listUsage},
 		{method: "GET", path: "/events", summary: "Facts as they happen, as server-sent events", query: eventQuery{}, answer: "", contentType: eventsType, stream: follow},
+		{method: "GET", path: "/logs/errors", summary: "Failing requests that were captured, latest first", query: pageQuery{}, answer: capturePage{}, serve: listCaptures},
+		{method: "GET", path: "/logs/errors/{name}", summary: "A captured request with its answer, secrets masked", params: nameParam{}, answer: "", contentType: textType, errors: []int{404}, serve: showCapture},
 		{method: "GET", path: "/config", summary: "The configuration file, secrets masked", answer: "", contentType: yamlType, serve: showConfig},
 		{method: "GET", path: "/openapi.json", summary: "This document", answer: map[string]any{}, contentType: "application/json", serve: func(c *call) (any, error) { return c.server.document, nil }},
 	}

@@ -28,6 +28,9 @@ type example struct {
 	code               string // of the error
 }
 
+// captureName is the file of a captured request that failed.
+const captureName = "20300101T000000.000-failed-500-r1.txt"
+
 func successes() []example {
 	return []example{
 		{"GET", "/status", "", 200, ""},
@@ -46,6 +49,8 @@ func successes() []example {
 		{"GET", "/requests", "", 200, ""},
 		{"GET", "/requests/r1", "", 200, ""},
 		{"GET", "/usage", "", 200, ""},
+		{"GET", "/logs/errors", "", 200, ""},
+		{"GET", "/logs/errors/" + captureName, "", 200, ""},
 		{"GET", "/config", "", 200, ""},
 		{"PUT", "/config", "listen: y\n", 200, ""},
 		{"GET", "/openapi.json", "", 200, ""},
@@ -86,6 +91,9 @@ func failures() []example {
 		{"GET", "/requests/none", "", 404, "not_found"},
 		{"GET", "/usage?day=x", "", 400, "invalid_parameter"},
 		{"GET", "/events?kind=x", "", 400, "invalid_parameter"},
+		{"GET", "/logs/errors?after=x", "", 400, "invalid_parameter"},
+		{"GET", "/logs/errors/none.txt", "", 404, "not_found"},
+		{"GET", "/logs/errors/config.yaml", "", 404, "not_found"},
 		{"GET", "/config?x=1", "", 400, "unknown_parameter"},
 		{"PUT", "/config", "\xff", 400, "invalid_yaml"},
 		{"GET", "/openapi.json?x=1", "", 400, "unknown_parameter"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/understudyhq/understudy/actors"
 	"github.com/understudyhq/understudy/config"
+	"github.com/understudyhq/understudy/http/capture"
 	"github.com/understudyhq/understudy/internal/admission"
 )
 
@@ -59,6 +60,8 @@ type Options struct {
 	Logger    *slog.Logger
 	Version   string
 	StartedAt time.Time
+	// Captures are the requests that were written down; nil = none are.
+	Captures *capture.Store
 }
 
 // Server serves the management API. Make one with New. It is safe for concurrent use.

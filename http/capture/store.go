@@ -102,6 +102,9 @@ func (s *Store) Stats() Stats {
 
 // Failures lists the captured requests that failed, latest first, up to limit.
 func (s *Store) Failures(limit int) ([]Info, error) {
+	if s == nil {
+		return nil, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.open(false); err != nil || s.root == nil {
@@ -122,7 +125,7 @@ func (s *Store) Failures(limit int) ([]Info, error) {
 // Open returns the text of a captured request. What is no name of a capture, or of one that is
 // not there any more, is fs.ErrNotExist.
 func (s *Store) Open(file string) (io.ReadCloser, error) {
-	if _, ok := ParseName(file); !ok {
+	if _, ok := ParseName(file); !ok || s == nil {
 		return nil, fmt.Errorf("open capture: %w", fs.ErrNotExist)
 	}
 	s.mu.Lock()
