@@ -21,16 +21,15 @@ func WithConfigFile(path string, getenv func(string) (string, bool)) Option {
 func (g *Gateway) ManagementHandler() http.Handler { return g.admin }
 
 // manage makes the management API.
-func (g *Gateway) manage() (err error) {
+func (g *Gateway) manage() {
 	getenv := g.options.getenv
 	if getenv == nil {
 		getenv = func(string) (string, bool) { return "", false }
 	}
-	g.admin, err = admin.New(admin.Options{
+	g.admin = admin.New(admin.Options{
 		Engine: g.engine, Settings: &settings{gateway: g, file: g.options.file, getenv: getenv},
 		Judge: g.server.Judge, Logger: g.options.logger, Version: g.options.version, StartedAt: time.Now(), Captures: g.captures,
 	})
-	return err
 }
 
 // config returns the running configuration.

@@ -78,9 +78,7 @@ func New(cfg *config.Config, opts ...Option) (*Gateway, error) {
 		g.metrics.Watch(g.state)
 	}
 	g.listings = newListings(g.engine, o.logger)
-	if err := g.manage(); err != nil {
-		return nil, errors.Join(err, g.engine.Stop(ctx))
-	}
+	g.manage()
 	g.listings.watch(built.unlisted())
 	return g, nil
 }

@@ -67,7 +67,7 @@ func (s *Server) readingRoutes() []route {
 		{method: "GET", path: "/logs/errors", summary: "Failing requests that were captured, latest first", query: pageQuery{}, answer: capturePage{}, serve: listCaptures},
 		{method: "GET", path: "/logs/errors/{name}", summary: "A captured request with its answer, secrets masked", params: nameParam{}, answer: "", contentType: textType, errors: []int{404}, serve: showCapture},
 		{method: "GET", path: "/config", summary: "The configuration file, secrets masked", answer: "", contentType: yamlType, serve: showConfig},
-		{method: "GET", path: "/openapi.json", summary: "This document", answer: map[string]any{}, contentType: "application/json", serve: func(c *call) (any, error) { return c.server.document, nil }},
+		{method: "GET", path: "/openapi.json", summary: "This document", answer: map[string]any{}, contentType: "application/json", serve: func(c *call) (any, error) { return c.server.document() }},
 	}
 }
 

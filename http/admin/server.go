@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -69,11 +70,11 @@ type Server struct {
 	Options
 
 	echo     *echo.Echo
-	document []byte // OpenAPI
+	document func() ([]byte, error) // OpenAPI
 }
 
 // New returns a server. It starts nothing and opens no listener.
-func New(o Options) (*Server, error) {
+func New(o Options) *Server {
 	s := &Server{Options: o, echo: echo.New()}
 	routes := s.routes()
 	methods := map[string][]string{}
@@ -90,12 +91,9 @@ func New(o Options) (*Server, error) {
 		})
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	document, err := describe(routes, o.Version)
-	if err != nil {
-		return nil, fmt.Errorf("describe the management API: %w", err)
-	}
-	s.document = document
-	return s, nil
+	// It is made when it is first asked for: that takes longer than to start a gateway.
+	s.document = sync.OnceValues(func() ([]byte, error) { return describe(routes, o.Version) })
+	return s
 }
 
 // echoPath writes {id} as the router does.
