@@ -70,10 +70,7 @@ func TestDrain_IsTheReasonWhenNobodyElseIsThere(t *testing.T) {
 func TestDrain_EndsByHandByResetAndByDisablingOnly(t *testing.T) {
 	t.Parallel()
 	change := func(e *engine, change func(*providers.Credential)) {
-		next := *e.plan.Credentials[0]
-		change(&next)
-		e.plan.Credentials[0] = &next
-		require.NoError(e.t, e.Apply(e.t.Context(), e.plan))
+		e.edit("c1", change) // what Apply was given is not changed
 	}
 	tests := map[string]struct {
 		act  func(*engine)
