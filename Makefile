@@ -1,7 +1,7 @@
 # Needs Go, make and a C compiler (for the race detector); everything else is fetched
 # as Go modules. `make check` is the only gate.
 
-FUZZTIME ?= 2s
+FUZZTIME ?= 1s
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
